@@ -1,0 +1,2 @@
+noinst_LIBRARIES += allocators/liballoc.a
+allocators_liballoc_a_SOURCES = allocators/alloc.h
