@@ -32,7 +32,7 @@
 
 struct page_source {
     void *(*alloc_page)(void *ctx, size_t npages);         /* contiguous, page-aligned, content undefined; NULL: exhausted */
-    void (*free_page)(void *ctx, void *pages, size_t npages); /* any run of pages that were handed out, also a part of one */
+    void (*free_page)(void *ctx, void *pages, size_t npages); /* any run of pages that are out: part of one, or neighbours joined */
     void (*lock)(void *ctx);                               /* held around each call into a heap that threads share; an */
     void (*unlock)(void *ctx);                             /* allocator never takes it itself. Both NULL: one thread */
     void *ctx;                                             /* given back to each of the above */
@@ -149,6 +149,9 @@ extern const struct page_kind *const page_kinds[];
 /* By name; NULL: none of that name. */
 const struct allocator *allocator_by_name(const char *name);
 const struct page_kind *page_kind_by_name(const char *name);
+
+/* A plug-in, a shared object given by its path, exports one allocator under this name; its `abi` is checked first. */
+extern const struct allocator heapbench_allocator;
 
 /* ---- Helpers for allocators, all freestanding --------------------------------------------------------------------- */
 
