@@ -45,9 +45,10 @@ struct trace_info {
     const char *format;   /* "heapbench", "android", "wee_alloc" */
     uint32_t flags;       /* enum trace_flags */
     const char *meta;     /* "key: value" lines about the recording (command, machine, …); "" when there are none */
-    uint64_t skipped;     /* so far: events that make no op (a free of a block born before the recording, …) */
+    uint64_t skipped;     /* so far: events that make no op, or not quite the op they were (a free of a block born before
+                           * the recording, …) */
     bool truncated;       /* so far: the file ends before its end mark; what was read is whole */
-    const char *note;     /* so far: a sentence about what was skipped or cut, with the place; "" when all is well */
+    const char *note;     /* so far: a sentence about the first one skipped, or the cut, with the place; "" when all is well */
 };
 
 struct trace_reader;

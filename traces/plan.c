@@ -1,0 +1,376 @@
+/* plan.c - compiles a trace into a plan; see plan.h. */
+#include "traces/plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#define XXH_STATIC_LINKING_ONLY
+#include <xxhash.h>
+
+#include "traces/map.h"
+#include "traces/reader.h"
+
+#define BATCH        512              /* ops read at once: with their steps they stay in the first-level cache */
+#define STEPS_OFFSET 4096             /* in the file; the header comes before */
+#define DEAD         UINT32_MAX       /* in slot_of: the block was freed */
+#define MAX_LIVE     (UINT64_MAX / 4) /* bytes; no sum can overflow, for a request is under 2^48 */
+
+/* How many blocks of one size are live, and were at most. */
+struct size_count {
+    uint64_t size;
+    uint32_t live, peak;
+};
+
+struct builder {
+    struct plan_header header;
+    int fd;
+    XXH3_state_t *hash;
+    uint64_t steps[BATCH];
+    uint32_t *slot_of; /* by block; DEAD after its free */
+    size_t slot_of_room;
+    uint32_t *free_slots; /* a stack: the latest freed is used first, as a program's stack frames would */
+    uint32_t *size_of;    /* by slot: index into sizes */
+    size_t slots_room, nfree;
+    struct size_count *sizes;
+    size_t nsizes, sizes_room;
+    struct map size_index; /* size to index into sizes */
+    struct plan_extra *extras;
+    size_t extras_room;
+    struct map threads;
+    uint32_t thread; /* the latest: seldom another */
+    uint64_t live;   /* bytes */
+};
+
+/* Doubles *array until it has room for n items. */
+static bool make_room(void *array, size_t *room, size_t n, size_t item)
+{
+    if (n <= *room)
+        return true;
+    size_t bigger = *room ? *room : 1024;
+    while (bigger < n)
+        bigger *= 2;
+    void *moved = bigger > SIZE_MAX / item ? NULL : realloc(*(void **)array, bigger * item);
+    if (!moved)
+        return false;
+    *(void **)array = moved;
+    *room = bigger;
+    return true;
+}
+
+static bool no_memory(struct error *error)
+{
+    return error_set(error, EXIT_LACKS, "no memory to compile the trace into a plan; use a shorter one");
+}
+
+/* ---- Output: bytes in file order, hashed as a little-endian machine would have them
+ * ---------------------------------- */
+
+static bool write_bytes(struct builder *b, const void *bytes, size_t n, struct error *error)
+{
+    const char *at = bytes;
+    while (n) {
+        ssize_t done = write(b->fd, at, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done <= 0)
+            return error_set(error, EXIT_LACKS, "the plan cannot be written to memory: %s; use a shorter trace",
+                             strerror(done ? errno : ENOSPC));
+        at += done;
+        n -= (size_t)done;
+    }
+    return true;
+}
+
+static bool write_words(struct builder *b, const uint64_t *words, size_t n, struct error *error)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    XXH3_128bits_update(b->hash, words, n * sizeof *words);
+#else
+    for (size_t i = 0; i < n; i++) {
+        uint64_t little = __builtin_bswap64(words[i]);
+        XXH3_128bits_update(b->hash, &little, sizeof little);
+    }
+#endif
+    return write_bytes(b, words, n * sizeof *words, error);
+}
+
+/* ---- Sizes, threads
+ * --------------------------------------------------------------------------------------------------- */
+
+static uint32_t new_size(struct builder *b, uint64_t size, struct error *error)
+{
+    if (b->nsizes == UINT32_MAX || !make_room(&b->sizes, &b->sizes_room, b->nsizes + 1, sizeof *b->sizes) ||
+        !map_set(&b->size_index, size, b->nsizes)) {
+        no_memory(error);
+        return 0;
+    }
+    b->sizes[b->nsizes] = (struct size_count){.size = size};
+    return (uint32_t)b->nsizes++;
+}
+
+static inline bool count_in(struct builder *b, uint32_t slot, uint64_t size, uint64_t step, struct error *error)
+{
+    uint64_t known = map_get(&b->size_index, size);
+    uint32_t index = known != MAP_NONE ? (uint32_t)known : new_size(b, size, error);
+    if (__builtin_expect(error->code != EXIT_DONE, 0))
+        return false;
+    struct size_count *count = &b->sizes[index];
+    b->size_of[slot] = index;
+    if (++count->live > count->peak)
+        count->peak = count->live;
+    b->live += size;
+    if (b->live > b->header.peak_live) {
+        if (b->live > MAX_LIVE)
+            return error_set(error, EXIT_INPUT, "op %llu: more than 2^62 bytes are live; the trace cannot be real",
+                             (unsigned long long)step);
+        b->header.peak_live = b->live;
+        b->header.peak_step = step;
+    }
+    if (size > b->header.max_request)
+        b->header.max_request = size;
+    return true;
+}
+
+static inline void count_out(struct builder *b, uint32_t slot)
+{
+    struct size_count *count = &b->sizes[b->size_of[slot]];
+    count->live--;
+    b->live -= count->size;
+}
+
+static bool see_thread(struct builder *b, uint32_t thread)
+{
+    b->thread = thread;
+    return map_set(&b->threads, thread, 0);
+}
+
+/* ---- Slots
+ * ------------------------------------------------------------------------------------------------------------- */
+
+static bool new_slot(struct builder *b, uint32_t *slot, struct error *error)
+{
+    size_t n = (size_t)b->header.nslots;
+    if (n > PLAN_MAX_SLOT)
+        return error_set(error, EXIT_INPUT, "more than 2^29 blocks are live at once; a plan cannot name them");
+    size_t room = b->slots_room; /* grows in step for both tables */
+    if (!make_room(&b->free_slots, &room, n + 1, sizeof *b->free_slots) ||
+        !make_room(&b->size_of, &b->slots_room, n + 1, sizeof *b->size_of))
+        return no_memory(error);
+    *slot = (uint32_t)b->header.nslots++;
+    return true;
+}
+
+static inline bool take_slot(struct builder *b, uint64_t block, uint32_t *slot, struct error *error)
+{
+    if (block >= b->slot_of_room && !make_room(&b->slot_of, &b->slot_of_room, (size_t)block + 1, sizeof *b->slot_of))
+        return no_memory(error);
+    if (b->nfree)
+        *slot = b->free_slots[--b->nfree];
+    else if (!new_slot(b, slot, error))
+        return false;
+    b->slot_of[block] = *slot;
+    return true;
+}
+
+static bool dead_block(const struct op *op, uint64_t step, struct error *error)
+{
+    return error_set(error, EXIT_INPUT, "op %llu: block %llu is %s after it was freed; the recording is wrong there",
+                     (unsigned long long)step, (unsigned long long)op->block,
+                     op->kind == OP_FREE ? "freed" : "resized");
+}
+
+/* ---- Steps
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static inline uint64_t make_step(enum plan_kind kind, uint32_t slot, uint64_t size)
+{
+    return (uint64_t)kind << 61 | (uint64_t)slot << 32 | size;
+}
+
+static bool extra_step(struct builder *b, const struct op *op, uint32_t slot, uint64_t *step, struct error *error)
+{
+    uint64_t n = b->header.nextras;
+    if (n > UINT32_MAX || !make_room(&b->extras, &b->extras_room, n + 1, sizeof *b->extras))
+        return no_memory(error);
+    b->extras[n] = (struct plan_extra){.size = op->size, .align = op->align, .kind = op->kind};
+    *step = make_step(PLAN_EXTRA, slot, n);
+    b->header.nextras++;
+    return true;
+}
+
+static inline bool sized_step(struct builder *b, const struct op *op, uint32_t slot, uint64_t at, uint64_t *step,
+                              struct error *error)
+{
+    static const enum plan_kind kinds[OP_KINDS] = {
+        [OP_MALLOC] = PLAN_MALLOC, [OP_CALLOC] = PLAN_CALLOC, [OP_REALLOC] = PLAN_REALLOC};
+    if (!count_in(b, slot, op->size, at, error))
+        return false;
+    if (__builtin_expect(op->kind == OP_ALIGNED || op->size > UINT32_MAX, 0))
+        return extra_step(b, op, slot, step, error);
+    *step = make_step(kinds[op->kind], slot, op->size);
+    return true;
+}
+
+/* The op's step; `at` is its index. False: *error. */
+static inline bool compile(struct builder *b, const struct op *op, uint64_t at, uint64_t *step, struct error *error)
+{
+    uint32_t slot = 0;
+    if (op->thread != b->thread && !see_thread(b, op->thread))
+        return no_memory(error);
+    b->header.counts[op->kind]++;
+    switch (op->kind) {
+    case OP_MALLOC:
+    case OP_CALLOC:
+    case OP_ALIGNED:
+        return take_slot(b, op->block, &slot, error) && sized_step(b, op, slot, at, step, error);
+    case OP_FREE:
+        if (op->block == TRACE_NULL)
+            break;
+        slot = b->slot_of[op->block];
+        if (slot == DEAD)
+            return dead_block(op, at, error);
+        b->slot_of[op->block] = DEAD;
+        b->free_slots[b->nfree++] = slot;
+        count_out(b, slot);
+        *step = make_step(PLAN_FREE, slot, 0);
+        return true;
+    case OP_REALLOC:
+        slot = b->slot_of[op->block];
+        if (slot == DEAD)
+            return dead_block(op, at, error);
+        count_out(b, slot);
+        return sized_step(b, op, slot, at, step, error);
+    default:
+        break;
+    }
+    b->header.nothings++;
+    *step = make_step(PLAN_NOTHING, 0, 0);
+    return true;
+}
+
+static bool compile_all(struct builder *b, struct trace_reader *reader, struct error *error)
+{
+    struct op ops[BATCH];
+    size_t n;
+    while ((n = trace_read(reader, ops, BATCH, error)) > 0) {
+        if (b->header.nsteps == 0 && !see_thread(b, ops[0].thread))
+            return no_memory(error);
+        for (size_t i = 0; i < n; i++)
+            if (!compile(b, &ops[i], b->header.nsteps + i, &b->steps[i], error))
+                return false;
+        b->header.nsteps += n;
+        if (!write_words(b, b->steps, n, error))
+            return false;
+    }
+    return error->code == EXIT_DONE;
+}
+
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------------------------ */
+
+static int by_size(const void *a, const void *b)
+{
+    const struct size_count *x = a, *y = b;
+    return x->size < y->size ? -1 : x->size > y->size;
+}
+
+static bool write_sizes(struct builder *b, struct error *error)
+{
+    if (b->nsizes)
+        qsort(b->sizes, b->nsizes, sizeof *b->sizes, by_size);
+    for (size_t i = 0; i < b->nsizes; i++) {
+        struct plan_size size = {.size = b->sizes[i].size, .peak = b->sizes[i].peak};
+        if (!write_bytes(b, &size, sizeof size, error))
+            return false;
+    }
+    return true;
+}
+
+static bool finish(struct builder *b, struct error *error)
+{
+    struct plan_header *h = &b->header;
+    if (!write_words(b, (const uint64_t *)b->extras, h->nextras * sizeof *b->extras / sizeof(uint64_t), error) ||
+        !write_sizes(b, error))
+        return false;
+    XXH128_canonical_t canonical;
+    XXH128_canonicalFromHash(&canonical, XXH3_128bits_digest(b->hash));
+    memcpy(h->hash, canonical.digest, sizeof h->hash);
+    h->steps_offset = STEPS_OFFSET;
+    h->extras_offset = h->steps_offset + h->nsteps * sizeof *b->steps;
+    h->nsizes = b->nsizes;
+    h->sizes_offset = h->extras_offset + h->nextras * sizeof *b->extras;
+    h->bytes = h->sizes_offset + h->nsizes * sizeof(struct plan_size);
+    h->threads = b->threads.count;
+    h->left_live = h->nslots - b->nfree;
+    return lseek(b->fd, 0, SEEK_SET) == 0 && write_bytes(b, h, sizeof *h, error);
+}
+
+static void builder_free(struct builder *b)
+{
+    XXH3_freeState(b->hash);
+    free(b->slot_of);
+    free(b->free_slots);
+    free(b->size_of);
+    free(b->sizes);
+    free(b->extras);
+    map_clear(&b->size_index);
+    map_clear(&b->threads);
+    free(b);
+}
+
+bool plan_build(struct plan *plan, struct trace_reader *reader, struct error *error)
+{
+    struct builder *b = calloc(1, sizeof *b);
+    plan->fd = -1;
+    plan->header = NULL;
+    if (!b || !(b->hash = XXH3_createState())) {
+        free(b);
+        return no_memory(error);
+    }
+    XXH3_128bits_reset(b->hash);
+    b->fd = memfd_create("heapbench plan", 0); /* stays open across exec: children map it */
+    bool done = b->fd >= 0 && ftruncate(b->fd, STEPS_OFFSET) == 0 && lseek(b->fd, 0, SEEK_END) == STEPS_OFFSET;
+    if (!done)
+        error_set(error, EXIT_LACKS, "no file in memory for the plan: %s", strerror(errno));
+    done = done && compile_all(b, reader, error) && finish(b, error);
+    if (done)
+        done = plan_map(plan, b->fd, error);
+    else if (b->fd >= 0)
+        close(b->fd);
+    builder_free(b);
+    return done;
+}
+
+bool plan_map(struct plan *plan, int fd, struct error *error)
+{
+    struct stat status;
+    struct plan_header h;
+    plan->fd = -1;
+    plan->header = NULL;
+    bool whole =
+        fstat(fd, &status) == 0 && pread(fd, &h, sizeof h, 0) == sizeof h && h.bytes == (uint64_t)status.st_size;
+    void *at = whole && h.bytes <= SIZE_MAX ? mmap(NULL, (size_t)h.bytes, PROT_READ, MAP_SHARED, fd, 0) : MAP_FAILED;
+    if (at == MAP_FAILED) {
+        close(fd);
+        return error_set(error, EXIT_LACKS, "a plan of %llu bytes cannot be mapped; use a shorter trace",
+                         whole ? (unsigned long long)h.bytes : 0);
+    }
+    plan->fd = fd;
+    plan->header = at;
+    plan->steps = (const uint64_t *)((const char *)at + h.steps_offset);
+    plan->extras = (const struct plan_extra *)((const char *)at + h.extras_offset);
+    plan->sizes = (const struct plan_size *)((const char *)at + h.sizes_offset);
+    return true;
+}
+
+void plan_close(struct plan *plan)
+{
+    if (plan->header)
+        munmap((void *)(uintptr_t)plan->header, (size_t)plan->header->bytes);
+    if (plan->fd >= 0)
+        close(plan->fd);
+    *plan = (struct plan){.fd = -1};
+}

@@ -1,0 +1,60 @@
+/* trace.c - opens whatever a path turns out to be; see trace.h. */
+#include "traces/trace.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "traces/format.h"
+#include "traces/reader.h"
+
+const char *const op_names[OP_KINDS] = {"malloc", "calloc", "aligned", "realloc", "free", "thread_end"};
+
+struct trace_reader *trace_open(const char *path, struct error *error)
+{
+    struct source *source = source_open(path, error);
+    if (!source)
+        return NULL;
+    const char *first;
+    size_t n = source_peek(source, FORMAT_MAGIC_BYTES, &first, error);
+    if (n == 0) {
+        error_set(error, EXIT_INPUT, "%s: is empty; a trace has at least a header", source_name(source));
+        source_close(source);
+        return NULL;
+    }
+    /* one byte of the magic tells: nothing of text starts with it */
+    bool native = memcmp(first, FORMAT_MAGIC, n) == 0;
+    struct trace_reader *reader = native ? native_open(source, error) : import_open(source, error);
+    if (reader)
+        reader->info.note = reader->note;
+    return reader;
+}
+
+size_t trace_read(struct trace_reader *reader, struct op *ops, size_t n, struct error *error)
+{
+    size_t got = reader->failure.code ? 0 : reader->read(reader, ops, n, &reader->failure);
+    if (got == 0 && reader->failure.code)
+        error_set(error, reader->failure.code, "%s", reader->failure.text);
+    return got;
+}
+
+const struct trace_info *trace_info(const struct trace_reader *reader)
+{
+    return &reader->info;
+}
+
+void trace_close(struct trace_reader *reader)
+{
+    if (reader)
+        reader->close(reader);
+}
+
+void reader_tolerate(struct trace_reader *reader, const char *format, ...)
+{
+    if (reader->info.skipped++)
+        return;
+    va_list args;
+    va_start(args, format);
+    vsnprintf(reader->note, sizeof reader->note, format, args);
+    va_end(args);
+}
