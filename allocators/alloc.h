@@ -155,6 +155,12 @@ extern const struct allocator heapbench_allocator;
 
 /* ---- Helpers for allocators, all freestanding --------------------------------------------------------------------- */
 
+/* Whole pages in `bytes`: a shift, since small processors need a library to divide. */
+static inline size_t alloc_whole_pages(size_t bytes, size_t page_size)
+{
+    return bytes >> __builtin_ctzl((unsigned long)page_size);
+}
+
 /* resize() for an allocator that must move the block: alloc, copy, release. NULL as resize(). */
 void *alloc_resize_by_copy(const struct allocator *allocator, struct heap *heap, void *block, size_t size);
 

@@ -1,5 +1,5 @@
-noinst_LIBRARIES += allocators/liballoc.a
-allocators_liballoc_a_SOURCES = \
+# The allocators, the page sources, and their tests. A new one is a line in allocator_files and one in table.c.
+allocator_files = \
 	allocators/alloc.h \
 	allocators/libc.c \
 	allocators/null.c \
@@ -10,3 +10,74 @@ allocators_liballoc_a_SOURCES = \
 	allocators/resize.c \
 	allocators/table.c \
 	allocators/watermark.c
+
+noinst_LIBRARIES += allocators/liballoc.a
+allocators_liballoc_a_SOURCES = $(allocator_files)
+
+# ---- Tests ----------------------------------------------------------------------------------------------------------
+
+allocator_test_files = \
+	allocators/skeleton.c \
+	allocators/tests/cases.c \
+	allocators/tests/cases.h \
+	allocators/tests/counted.c \
+	allocators/tests/counted.h \
+	allocators/tests/model.c \
+	allocators/tests/model.h
+
+dist_check_SCRIPTS += allocators/tests/freestanding.sh
+TESTS += allocators/tests/freestanding.sh
+
+# What a plug-in is: one allocator as a shared object. The driver's tests load it.
+check_PROGRAMS += allocators/skeleton.so
+allocators_skeleton_so_SOURCES = allocators/skeleton.c allocators/resize.c
+allocators_skeleton_so_CFLAGS = $(AM_CFLAGS) -fPIC
+allocators_skeleton_so_LDFLAGS = -shared
+
+if HAVE_CMOCKA
+allocator_tests = \
+	allocators/tests/contract \
+	allocators/tests/faults \
+	allocators/tests/options \
+	allocators/tests/page_sources
+allocators_tests_contract_SOURCES = allocators/tests/contract.c $(allocator_test_files)
+allocators_tests_contract_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_contract_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_faults_SOURCES = allocators/tests/faults.c $(allocator_test_files)
+allocators_tests_faults_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_faults_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_options_SOURCES = allocators/tests/options.c
+allocators_tests_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_options_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_page_sources_SOURCES = allocators/tests/page_sources.c $(allocator_test_files)
+allocators_tests_page_sources_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_page_sources_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+
+# The same, with the allocators themselves under the sanitizers.
+if HAVE_SANITIZERS
+allocator_tests += \
+	allocators/tests/contract_sanitized \
+	allocators/tests/options_sanitized \
+	allocators/tests/page_sources_sanitized
+sanitized_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SANITIZE_CFLAGS)
+allocators_tests_contract_sanitized_SOURCES = allocators/tests/contract.c $(allocator_files) $(allocator_test_files)
+allocators_tests_contract_sanitized_CFLAGS = $(sanitized_cflags)
+allocators_tests_contract_sanitized_LDADD = $(CMOCKA_LIBS)
+allocators_tests_options_sanitized_SOURCES = allocators/tests/options.c $(allocator_files)
+allocators_tests_options_sanitized_CFLAGS = $(sanitized_cflags)
+allocators_tests_options_sanitized_LDADD = $(CMOCKA_LIBS)
+allocators_tests_page_sources_sanitized_SOURCES = allocators/tests/page_sources.c $(allocator_files) \
+	$(allocator_test_files)
+allocators_tests_page_sources_sanitized_CFLAGS = $(sanitized_cflags)
+allocators_tests_page_sources_sanitized_LDADD = $(CMOCKA_LIBS)
+endif
+
+check_PROGRAMS += $(allocator_tests)
+TESTS += $(allocator_tests)
+endif
+
+## make stress: the model checker on every allocator and page source, 10^8 operations in all
+STRESS_OPS = 100000000
+.PHONY: stress
+stress: allocators/tests/contract
+	HEAPBENCH_MODEL_OPS=$(STRESS_OPS) allocators/tests/contract

@@ -32,7 +32,7 @@ static struct heap *null_create(const struct page_source *source, const struct h
     if (config->max_request > SIZE_MAX - 2 * page)
         return NULL;
     const size_t block_size = ALLOC_ROUND_UP(ALLOC_MAX(config->max_request, 1), page);
-    const size_t npages = 1 + block_size / page;
+    const size_t npages = 1 + alloc_whole_pages(block_size, page);
     char *run = source->alloc_page(source->ctx, npages);
     if (run == NULL)
         return NULL;

@@ -88,8 +88,8 @@ static bool grow(struct heap *heap, size_t stride)
     size_t bytes, npages;
     if (__builtin_add_overflow(stride, sizeof(struct run) + 2 * HEAP_ALIGN + source->page_size - 1, &bytes))
         return false;
-    const size_t least = bytes / source->page_size;
-    npages = ALLOC_MAX(least, heap->grow / source->page_size);
+    const size_t least = alloc_whole_pages(bytes, source->page_size);
+    npages = ALLOC_MAX(least, alloc_whole_pages(heap->grow, source->page_size));
     struct run *pages = source->alloc_page(source->ctx, npages);
     if (pages == NULL && npages > least)
         pages = source->alloc_page(source->ctx, npages = least);

@@ -77,7 +77,7 @@ static void *arena_alloc_page(void *ctx, size_t npages)
     for (struct free_run *run = state->list.next; run != &state->list; run = run->next)
         if (run->npages >= npages)
             return take(state, run, npages);
-    if (npages > (size_t)(state->end - state->mark) / state->page_size)
+    if (npages > alloc_whole_pages((size_t)(state->end - state->mark), state->page_size))
         return NULL;
     void *pages = state->mark;
     state->mark += npages * state->page_size;
@@ -134,11 +134,11 @@ static bool arena_open(struct page_source *source, void *state, void *region, si
 {
     struct state *own = state;
     (void)opt;
-    if ((uintptr_t)region % page_size != 0)
+    if (((uintptr_t)region & (page_size - 1)) != 0)
         return false;
     *own = (struct state){.base = region,
                           .mark = region,
-                          .end = (char *)region + region_bytes / page_size * page_size,
+                          .end = (char *)region + (region_bytes & ~(page_size - 1)),
                           .page_size = page_size};
     own->list.prev = own->list.next = own->hint = &own->list;
     *source = (struct page_source){

@@ -61,7 +61,7 @@ static bool mmap_open(struct page_source *source, void *state, void *region, siz
     (void)region, (void)opt;
     if (page_size < (size_t)sysconf(_SC_PAGESIZE))
         return false;
-    *own = (struct state){page_size, region_bytes / page_size, 0};
+    *own = (struct state){page_size, alloc_whole_pages(region_bytes, page_size), 0};
     *source = (struct page_source){
         .alloc_page = mmap_alloc_page, .free_page = mmap_free_page, .ctx = own, .page_size = page_size};
     return true;

@@ -1,0 +1,209 @@
+/*
+ * contract.c - every allocator on every page source keeps what alloc.h promises.
+ *
+ * For each pair: the model checker, on small heaps inspected at every operation and on large ones; every k-th request
+ * for pages failing; sizes that no address space holds; all pages given back. HEAPBENCH_MODEL_OPS sets the operations
+ * of a pair, HEAPBENCH_MODEL_SEED the seed; `make stress` uses the first.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "allocators/tests/cases.h"
+
+#define REGION      (UINT64_C(24) << 20)
+#define DEFAULT_OPS 200000
+
+struct pair {
+    const struct allocator *allocator;
+    const struct page_kind *kind;
+    char names[4][80]; /* of its tests */
+};
+
+static size_t count_mixes(void)
+{
+    size_t n = 0;
+    while (model_mixes[n].name != NULL)
+        n++;
+    return n;
+}
+
+/* One run of the model checker on fresh pages; fails the test with the model's words. */
+static void run_model(const struct pair *pair, const char *spec, size_t page_size, const struct model_mix *mix,
+                      struct model shape)
+{
+    struct option_values values;
+    struct counted pages;
+    if (!counted_open(&pages, pair->kind, REGION, page_size))
+        return; /* this machine's own pages are larger */
+    read_variant(pair->allocator, spec, &values);
+    struct model model = shape;
+    model.allocator = pair->allocator;
+    model.opt = values.opt;
+    model.option_sizes = values.nsizes > 0 ? values.sizes : NULL;
+    model.noption_sizes = values.nsizes;
+    model.pages = &pages;
+    model.mix = mix;
+    model.seed = number_from("HEAPBENCH_MODEL_SEED", 1);
+    if (!model_run(&model))
+        fail_msg("%s on %s, pages of %zu: %s", spec, pair->kind->name, page_size, model.error);
+    counted_close(&pages);
+}
+
+/* A seventh of the operations on small heaps, each inspected; the rest on large ones. */
+static void run_mixes(const struct pair *pair, const char *spec, size_t page_size, uint64_t ops)
+{
+    const size_t nmixes = count_mixes();
+    for (size_t i = 0; i < nmixes; i++) {
+        const uint64_t each = ops / nmixes + 1;
+        const size_t many = model_mixes[i].high > 100000 ? 40 : model_mixes[i].high > 10000 ? 400 : 1500;
+        run_model(pair, spec, page_size, &model_mixes[i],
+                  (struct model){.ops = each / 7, .max_live = 24, .inspect = 1});
+        run_model(pair, spec, page_size, &model_mixes[i],
+                  (struct model){.ops = each - each / 7, .max_live = many, .inspect = 1024});
+    }
+}
+
+static void test_model(void **state)
+{
+    const struct pair *pair = *state;
+    const uint64_t ops = number_from("HEAPBENCH_MODEL_OPS", DEFAULT_OPS);
+    run_mixes(pair, pair->allocator->name, 4096, ops - ops / 5);
+    run_mixes(pair, pair->allocator->name, 16384, ops / 5);
+}
+
+static void test_variants(void **state)
+{
+    const struct pair *pair = *state;
+    const uint64_t ops = number_from("HEAPBENCH_MODEL_OPS", DEFAULT_OPS);
+    char spec[200];
+    for (size_t k = 1; option_variant(pair->allocator, k, spec, sizeof spec); k++)
+        run_mixes(pair, spec, 4096, ops / 10);
+}
+
+/* ---- Requests for pages that fail
+ * ------------------------------------------------------------------------------------ */
+
+/* The same short history on a heap whose request number `from`, and `fails` in all, is refused. Returns the requests
+ * made. */
+static size_t run_failing(const struct pair *pair, const char *spec, size_t from, size_t fails)
+{
+    static const struct model_mix mix = {"failing pages", 1, 20000, NULL, 0};
+    struct option_values values;
+    struct counted pages;
+    assert_true(counted_open(&pages, pair->kind, REGION, 16384));
+    read_variant(pair->allocator, spec, &values);
+    pages.fail_from = from;
+    pages.fails = fails;
+    struct model model = {.allocator = pair->allocator,
+                          .opt = values.opt,
+                          .pages = &pages,
+                          .mix = &mix,
+                          .seed = 7,
+                          .ops = 400,
+                          .max_live = 60,
+                          .inspect = 1};
+    if (!model_run(&model))
+        fail_msg("%s on %s, %zu requests for pages refused from number %zu: %s", spec, pair->kind->name, fails, from,
+                 model.error);
+    const size_t requests = pages.requests;
+    if (requests >= from && from > 0)
+        assert_true(pages.refused > 0);
+    counted_close(&pages);
+    return requests;
+}
+
+static void test_failing_pages(void **state)
+{
+    const struct pair *pair = *state;
+    const char *spec = pair->allocator->name;
+    const size_t requests = run_failing(pair, spec, 0, 0);
+    assert_true(requests > 0);
+    for (size_t k = 1; k <= run_failing(pair, spec, k, 1); k++)
+        run_failing(pair, spec, k, SIZE_MAX);
+    for (size_t k = 1; k <= requests; k++)
+        run_failing(pair, spec, k, 3);
+}
+
+/* ---- Sizes at the edge
+ * ----------------------------------------------------------------------------------------------- */
+
+static void test_extremes(void **state)
+{
+    const struct pair *pair = *state;
+    const struct allocator *allocator = pair->allocator;
+    const struct size_use use = {100, 1};
+    struct option_values values;
+    struct counted pages;
+    assert_true(counted_open(&pages, pair->kind, REGION, 16384));
+    read_variant(allocator, allocator->name, &values);
+    const struct heap_config config = {.opt = values.opt, .sizes = &use, .nsizes = 1, .max_request = 100};
+    struct heap *heap = allocator->create(&pages.source, &config);
+    assert_non_null(heap);
+    unsigned char *block = allocator->alloc(heap, 100), *empty = allocator->alloc(heap, 0);
+    assert_non_null(block);
+    assert_non_null(empty);
+    assert_ptr_not_equal(block, empty);
+    block[0] = 17, block[99] = 18;
+    for (unsigned i = 0; i < 3 * 100; i++) {
+        const size_t edge = i < 100 ? SIZE_MAX : i < 200 ? SIZE_MAX / 2 : SIZE_MAX / 4;
+        const size_t size = edge - i % 100 * (i % 2 == 0 ? 1 : 511);
+        assert_null(allocator->alloc(heap, size));
+        if (allocator->zalloc != NULL)
+            assert_null(allocator->zalloc(heap, size));
+        if (allocator->aligned != NULL)
+            assert_null(allocator->aligned(heap, 256, size));
+        if (allocator->resize != NULL)
+            assert_null(allocator->resize(heap, block, size));
+        if (allocator->check != NULL)
+            assert_null(allocator->check(heap));
+    }
+    assert_int_equal(block[0], 17);
+    assert_int_equal(block[99], 18);
+    allocator->destroy(heap);
+    assert_int_equal(pages.out, 0);
+    assert_string_equal(pages.error, "");
+    counted_close(&pages);
+}
+
+/* ---- The whole
+ * ------------------------------------------------------------------------------------------------------- */
+
+static void add(struct CMUnitTest *tests, size_t *n, struct pair *pair, const char *what, CMUnitTestFunction function)
+{
+    char *name = pair->names[*n % 4];
+    snprintf(name, sizeof pair->names[0], "%s on %s: %s", pair->allocator->name, pair->kind->name, what);
+    tests[(*n)++] = (struct CMUnitTest){name, function, NULL, NULL, pair};
+}
+
+int main(void)
+{
+    size_t npairs = 0, n = 0, nallocators = 0, nkinds = 0;
+    while (tested_allocator(nallocators) != NULL)
+        nallocators++;
+    while (page_kinds[nkinds] != NULL)
+        nkinds++;
+    struct pair *pairs = calloc(nallocators * nkinds, sizeof *pairs);
+    struct CMUnitTest *tests = calloc(4 * nallocators * nkinds, sizeof *tests);
+    for (size_t i = 0; i < nallocators; i++)
+        for (size_t j = 0; j < nkinds; j++) {
+            struct pair *pair = &pairs[npairs++];
+            *pair = (struct pair){.allocator = tested_allocator(i), .kind = page_kinds[j]};
+            add(tests, &n, pair, "random operations", test_model);
+            if (pair->allocator->options != NULL)
+                add(tests, &n, pair, "random operations with other options", test_variants);
+            if (pair->allocator->caps & CAP_HOSTED)
+                break; /* asks no page source, and sizes at the edge are the library's own affair */
+            add(tests, &n, pair, "every k-th request for pages fails", test_failing_pages);
+            add(tests, &n, pair, "sizes at the edge", test_extremes);
+        }
+    const int result = _cmocka_run_group_tests("contract", tests, n, NULL, NULL);
+    free(tests);
+    free(pairs);
+    return result;
+}

@@ -1,0 +1,157 @@
+/*
+ * counted.c - a page source for tests that keeps books; see counted.h.
+ */
+#include "allocators/tests/counted.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "allocators/options.h"
+
+#define JUNK_OUT  0xa5
+#define JUNK_BACK 0x5a
+#define GUARD     65536 /* bytes on each side; a multiple of every page size in use */
+
+static void complain(struct counted *counted, const void *pages, size_t npages, const char *what)
+{
+    if (counted->error[0] == '\0')
+        snprintf(counted->error, sizeof counted->error, "%zu pages at %p %s", npages, pages, what);
+}
+
+/* The first run that ends above `at`. */
+static size_t find_run(const struct counted *counted, uintptr_t at)
+{
+    size_t low = 0, high = counted->nruns;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        if (counted->runs[middle].end > at)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return low;
+}
+
+/* Replaces `remove` runs at index `at` by the `n` given. */
+static void splice(struct counted *counted, size_t at, size_t remove, const struct page_run *insert, size_t n)
+{
+    if (counted->nruns + n > counted->capacity) {
+        counted->capacity = 2 * (counted->nruns + n);
+        counted->runs = realloc(counted->runs, counted->capacity * sizeof *counted->runs);
+        if (counted->runs == NULL)
+            abort();
+    }
+    struct page_run *runs = counted->runs;
+    memmove(runs + at + n, runs + at + remove, (counted->nruns - at - remove) * sizeof *runs);
+    if (n > 0)
+        memcpy(runs + at, insert, n * sizeof *runs);
+    counted->nruns += n - remove;
+}
+
+static void book_out(struct counted *counted, void *pages, size_t npages)
+{
+    struct page_run run = {(uintptr_t)pages, (uintptr_t)pages + npages * counted->source.page_size};
+    size_t at = find_run(counted, run.start), remove = 0;
+    if (run.start % counted->source.page_size != 0)
+        complain(counted, pages, npages, "came from the page source, but are not aligned to a page");
+    if (at < counted->nruns && counted->runs[at].start < run.end)
+        complain(counted, pages, npages, "came from the page source, but some of them were out");
+    if (at < counted->nruns && counted->runs[at].start == run.end) {
+        run.end = counted->runs[at].end;
+        remove++;
+    }
+    if (at > 0 && counted->runs[at - 1].end == run.start) {
+        run.start = counted->runs[--at].start;
+        remove++;
+    }
+    splice(counted, at, remove, &run, 1);
+    counted->out += npages;
+}
+
+/* False: not all of these pages were out. */
+static bool book_back(struct counted *counted, void *pages, size_t npages)
+{
+    if (npages == 0 || !counted_holds(counted, pages, npages * counted->source.page_size) ||
+        (uintptr_t)pages % counted->source.page_size != 0) {
+        complain(counted, pages, npages, "were given back, but not all of them were out");
+        return false;
+    }
+    const uintptr_t start = (uintptr_t)pages, end = start + npages * counted->source.page_size;
+    const size_t at = find_run(counted, start);
+    const struct page_run run = counted->runs[at];
+    struct page_run rest[2];
+    size_t n = 0;
+    if (run.start < start)
+        rest[n++] = (struct page_run){run.start, start};
+    if (end < run.end)
+        rest[n++] = (struct page_run){end, run.end};
+    splice(counted, at, 1, rest, n);
+    counted->out -= npages;
+    return true;
+}
+
+static void *counted_alloc_page(void *ctx, size_t npages)
+{
+    struct counted *counted = ctx;
+    const size_t number = ++counted->requests;
+    const bool fail =
+        counted->fail_from > 0 && number >= counted->fail_from && number - counted->fail_from < counted->fails;
+    void *pages = fail || npages == 0 ? NULL : counted->inner.alloc_page(counted->inner.ctx, npages);
+    if (pages == NULL) {
+        counted->refused++;
+        return NULL;
+    }
+    book_out(counted, pages, npages);
+    memset(pages, JUNK_OUT, npages * counted->source.page_size);
+    return pages;
+}
+
+static void counted_free_page(void *ctx, void *pages, size_t npages)
+{
+    struct counted *counted = ctx;
+    if (!book_back(counted, pages, npages))
+        return;
+    memset(pages, JUNK_BACK, npages * counted->source.page_size);
+    counted->inner.free_page(counted->inner.ctx, pages, npages);
+}
+
+bool counted_holds(const struct counted *counted, const void *start, size_t bytes)
+{
+    const uintptr_t from = (uintptr_t)start;
+    const size_t at = find_run(counted, from);
+    return at < counted->nruns && counted->runs[at].start <= from && bytes <= counted->runs[at].end - from;
+}
+
+bool counted_open(struct counted *counted, const struct page_kind *kind, size_t region_bytes, size_t page_size)
+{
+    struct option_values values;
+    *counted = (struct counted){.kind = kind, .map_bytes = region_bytes + 2 * GUARD + page_size};
+    if (!options_parse(&values, kind->options, kind->name, counted->error, sizeof counted->error))
+        return false;
+    counted->map = mmap(NULL, counted->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    counted->state = aligned_alloc(16, ALLOC_ROUND_UP(ALLOC_MAX(kind->state_size, 1), 16));
+    if (counted->map == MAP_FAILED || counted->state == NULL)
+        abort();
+    memset(counted->state, 0, kind->state_size);
+    char *region = (char *)ALLOC_ROUND_UP((uintptr_t)counted->map + GUARD, (uintptr_t)page_size);
+    if (mprotect(region, region_bytes, PROT_READ | PROT_WRITE) != 0)
+        abort();
+    if (!kind->open(&counted->inner, counted->state, region, region_bytes, page_size, values.opt)) {
+        munmap(counted->map, counted->map_bytes);
+        free(counted->state);
+        return false;
+    }
+    counted->source = (struct page_source){
+        .alloc_page = counted_alloc_page, .free_page = counted_free_page, .ctx = counted, .page_size = page_size};
+    return true;
+}
+
+void counted_close(struct counted *counted)
+{
+    counted->kind->close(&counted->inner);
+    munmap(counted->map, counted->map_bytes);
+    free(counted->state);
+    free(counted->runs);
+}

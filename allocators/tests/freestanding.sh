@@ -1,0 +1,71 @@
+#!/bin/sh
+# Every allocator and page source that is not hosted compiles without a libc for each target, includes nothing but
+# freestanding headers, and needs no symbol but the four functions that a compiler may call itself and the workbench's
+# own. Prints the size of its code on each target.
+set -u
+
+src=$top_srcdir
+work=$(mktemp -d) || exit 99
+trap 'rm -rf "$work"' EXIT
+
+# Those whose table entry says CAP_HOSTED are left out; so is what only a command line needs the names of.
+sources=$(cd "$src" && grep -L 'caps = .*CAP_HOSTED' allocators/*.c allocators/pages/*.c)
+targets='x86-64:gcc i386:i686-linux-gnu-gcc aarch64:aarch64-linux-gnu-gcc armhf:arm-linux-gnueabihf-gcc'
+headers='stdbool.h|stddef.h|stdint.h|limits.h|stdalign.h|stdarg.h|stdnoreturn.h'
+symbols='memcpy|memset|memmove|memcmp|alloc_[a-z_]*|allocator_[a-z_]*|page_kind_[a-z_]*|heapbench_allocator'
+
+# compile TARGET COMPILER FILE: "" when all is well, else what is wrong; the size of the text in $text.
+compile() {
+    object=$work/object.o
+    text='-'
+    "$2" -std=gnu11 -ffreestanding -nostdlib -fno-pie -O2 -Wall -Wextra -Werror -I "$src" -c "$src/$3" -o "$object" \
+        2>"$work/words" || { head -n 3 "$work/words"; return; }
+    nm -u "$object" | awk '{print $2}' | grep -vxE "$symbols" | sed 's/^/needs /'
+    size "$object" | awk 'NR == 2 {print $1}' >"$work/text"
+}
+
+n=0
+ok() { n=$((n + 1)); echo "ok $n - $1"; }
+not_ok() { n=$((n + 1)); echo "not ok $n - $1"; echo "$2" | sed 's/^/#   /'; }
+
+set -- $targets
+echo "1..$(($# + 1))"
+
+foreign=$(cd "$src" && grep -HnE '^#include' $sources allocators/alloc.h |
+    grep -vE "<($headers)>|\"allocators/[a-z_/]*\\.h\"")
+if [ -z "$foreign" ]; then
+    ok "only freestanding headers are included"
+else
+    not_ok "only freestanding headers are included" "$foreign"
+fi
+
+for target; do
+    name=${target%%:*}
+    compiler=${target#*:}
+    if ! command -v "$compiler" >/dev/null 2>&1; then
+        n=$((n + 1))
+        echo "ok $n - $name # SKIP no $compiler"
+        continue
+    fi
+    if [ "$name" = x86-64 ] && ! "$compiler" -dumpmachine | grep -q '^x86_64'; then
+        n=$((n + 1))
+        echo "ok $n - $name # SKIP $compiler makes code for $("$compiler" -dumpmachine)"
+        continue
+    fi
+    wrong=
+    echo "# $name, bytes of text:"
+    for file in $sources; do
+        words=$(compile "$name" "$compiler" "$file")
+        if [ -z "$words" ]; then
+            printf '# %8s %s\n' "$(cat "$work/text")" "$file"
+        else
+            wrong="$wrong$file: $words
+"
+        fi
+    done
+    if [ -z "$wrong" ]; then
+        ok "$name: compiles freestanding, nothing undefined"
+    else
+        not_ok "$name: compiles freestanding, nothing undefined" "$wrong"
+    fi
+done
