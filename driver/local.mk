@@ -1,1 +1,59 @@
-# The replay driver.
+# The replay driver. Its parts are a library, so that tests link what they test.
+noinst_LIBRARIES += driver/libdriver.a
+driver_libdriver_a_SOURCES = \
+	driver/bench.h driver/job.h driver/op.h driver/loop.h driver/fields.h \
+	driver/cli.c driver/cli.h \
+	driver/figures.c driver/figures.h \
+	driver/histogram.c driver/histogram.h \
+	driver/host.c driver/host.h \
+	driver/latency.c \
+	driver/launch.c driver/launch.h \
+	driver/list.c driver/list.h \
+	driver/pages.c driver/pages.h \
+	driver/progress.c driver/progress.h \
+	driver/row.c driver/row.h \
+	driver/row_figures.c driver/row_figures.h \
+	driver/run.c driver/run.h \
+	driver/shadow.c driver/shadow.h \
+	driver/space.c \
+	driver/spec.c driver/spec.h \
+	driver/statistics.c driver/statistics.h \
+	driver/study.c driver/study.h driver/study_open.c \
+	driver/sweep.c driver/sweep.h \
+	driver/table.c driver/table.h \
+	driver/throughput.c \
+	driver/timer.c driver/timer.h \
+	driver/verify.c \
+	driver/worker.c driver/worker.h
+nodist_driver_libdriver_a_SOURCES = driver/build.h
+driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS)
+driver_libs = driver/libdriver.a traces/libtraces.a allocators/liballoc.a \
+	$(TRACE_LIBS_LIBS) $(JANSSON_LIBS) -lm $(DL_LIBS)
+
+bin_PROGRAMS += replay
+replay_SOURCES = driver/main.c
+replay_CPPFLAGS = $(driver_libdriver_a_CPPFLAGS)
+replay_LDADD = $(driver_libs)
+
+# What was built, from what: every result carries it. Written anew each time, touched only when it changed.
+BUILT_SOURCES = driver/build.h
+CLEANFILES += driver/build.h
+.PHONY: driver-build-facts
+driver/build.h: driver-build-facts
+	@$(MKDIR_P) driver; \
+	revision=; if test -e '$(top_srcdir)/.git'; then \
+	  revision=`git -C '$(top_srcdir)' describe --always --dirty 2>/dev/null`; fi; \
+	{ echo '/* build.h - made by the build: what it is and how it was made. */'; \
+	  echo '#define BUILD_VERSION "$(PACKAGE_VERSION)"'; \
+	  echo "#define BUILD_REVISION \"$$revision\""; \
+	  echo '#define BUILD_FLAGS "$(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS)"'; \
+	} > $@.new; \
+	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+if HAVE_CMOCKA
+driver_unit_tests = driver/tests/numbers_test
+check_PROGRAMS += $(driver_unit_tests)
+TESTS += $(driver_unit_tests)
+driver_tests_numbers_test_CPPFLAGS = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
+driver_tests_numbers_test_LDADD = $(driver_libs) $(CMOCKA_LIBS)
+endif

@@ -1,0 +1,60 @@
+/*
+ * bench.h - what a worker sets up once and every pass works with: the plan, the allocator, the memory, the tables.
+ */
+#ifndef HEAPBENCH_BENCH_H
+#define HEAPBENCH_BENCH_H
+
+#include "driver/job.h"
+#include "driver/pages.h"
+#include "driver/spec.h"
+#include "traces/plan.h"
+
+struct bench {
+    struct job *job;
+    struct plan plan;
+    struct allocator_spec allocator;
+    struct pages_spec pages;
+    struct heap_config config;
+    void *region; /* the arena; NULL for a page source that brings its own memory */
+    size_t region_bytes;
+    void *pages_state; /* of the page source */
+    struct pages_watch watch;
+    struct page_source inner, source; /* the page source itself, and what heaps are created with */
+    struct heap *heap;
+    void **slots;   /* the live blocks, plan.header->nslots of them, in memory already */
+    uint32_t *left; /* the slots that hold a block after the last op */
+    size_t nleft;
+    struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
+    size_t page;              /* bytes */
+};
+
+/* Zeroed pages of the worker's own, never the C library's heap, in memory already; ends the run when there are none. */
+void *bench_table(struct bench *bench, size_t count, size_t size);
+
+/* A fresh heap in bench->heap over a page source opened anew, watched or bare; ends the run when it cannot be made. */
+void bench_open(struct bench *bench, bool watched);
+
+/* The heap destroyed, the page source closed. */
+void bench_close(struct bench *bench);
+
+/* Replays the plan once from an empty heap, and leaves it so: what the trace never freed is released afterwards, since
+ * the C library's heap outlives a destroy(). `replay` is the pass's loop; the nanoseconds that it took. */
+uint64_t bench_replay(struct bench *bench, uint64_t replay(const struct bench *));
+
+/* Ends the worker: what the allocator did wrong at `step` (or NO_STEP), in words. */
+void bench_failed(struct bench *bench, uint64_t step, const char *format, ...)
+    __attribute__((noreturn, format(printf, 3, 4)));
+
+/* Ends the worker: the run could not be set up. */
+void bench_lacks(struct bench *bench, const char *format, ...) __attribute__((noreturn, format(printf, 2, 3)));
+
+/* Ends the worker: `step` was refused a block; finds out why. */
+void bench_refused(struct bench *bench, uint64_t step) __attribute__((noreturn));
+
+/* One function a pass; each fills its part of the job's answer and returns, or ends the worker. */
+void pass_verify(struct bench *bench);
+void pass_space(struct bench *bench);
+void pass_throughput(struct bench *bench);
+void pass_latency(struct bench *bench);
+
+#endif

@@ -1,0 +1,309 @@
+/* cli.c - the options of replay (argp) and their values; see cli.h. */
+#include "driver/cli.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/build.h"
+#include "driver/host.h"
+#include "driver/spec.h"
+
+const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
+
+const char *const pass_names[PASSES] = {"verify", "space", "throughput", "latency"};
+const char *const touch_names[TOUCHES] = {"none", "word", "page", "all"};
+
+enum key {
+    KEY_ALLOC = 'a',
+    KEY_PAGES = 'p',
+    KEY_RUNS = 'r',
+    KEY_JSON = 'j',
+    KEY_LIST = 'l',
+    KEY_ARENA = 256,
+    KEY_PASSES,
+    KEY_WARMUP,
+    KEY_HELP_ALLOC,
+    KEY_CPU,
+    KEY_TOUCH,
+    KEY_SEED,
+    KEY_TIMEOUT,
+    KEY_LIMIT,
+    KEY_RANDOM,
+};
+
+static const struct argp_option options[] = {
+    {.doc = "What is replayed against what:", .group = 1},
+    {"alloc", KEY_ALLOC, "NAME[:OPT=VALUE]…,…", 0,
+     "Allocators; may be given again; 'all' (the default) is all of --list; ./mine.so is a plug-in", 1},
+    {"pages", KEY_PAGES, "NAME[:OPT=VALUE]…", 0, "Page source under the allocators (arena)", 1},
+    {"arena", KEY_ARENA, "SIZE|auto", 0, "Bytes the page source has, with K, M or G (auto: from the trace's peak)", 1},
+    {"touch", KEY_TOUCH, "none|word|page|all", 0,
+     "What is written to each block: nothing, its first word, that and a byte in every page (default), or all of it",
+     1},
+    {.doc = "How it is measured:", .group = 2},
+    {"passes", KEY_PASSES, "PASS,…", 0, "Of verify, space, throughput, latency (all four)", 2},
+    {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
+    {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
+    {"limit", KEY_LIMIT, "SECONDS", 0,
+     "Begin no other run of an allocator on a trace after this long; what is left out is said (600)", 2},
+    {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A run that takes longer hangs (300)", 2},
+    {"cpu", KEY_CPU, "N|none", 0, "CPU that runs are pinned to (the highest allowed)", 2},
+    {"seed", KEY_SEED, "N", 0, "Of the order in which allocators take turns (1)", 2},
+    {"randomize", KEY_RANDOM, NULL, 0, "Leave address randomisation on in the runs", 2},
+    {.doc = "What comes out:", .group = 3},
+    {"json", KEY_JSON, "FILE|-", 0, "Append a JSON object a line per run to FILE; '-': only that on stdout, no table",
+     3},
+    {"list", KEY_LIST, NULL, 0, "List allocators and page sources", 3},
+    {"alloc-help", KEY_HELP_ALLOC, "NAME", 0, "The options of an allocator or page source", 3},
+    {.name = NULL},
+};
+
+static const char doc[] = "Replay recorded heap work against memory allocators, and tell what each costs in speed, in "
+                          "worst-case latency and in "
+                          "memory.\v"
+                          "A TRACE is a file of any format that trace(1) reads, '-', or a model such as model:churn. "
+                          "Every run is a process of its "
+                          "own; an allocator that fails is a row that says where and why.\n\n"
+                          "Exit status: 0 done; 1 an allocator failed the work; 2 usage; 3 a bad input file; 4 the "
+                          "machine lacks something asked "
+                          "for.";
+
+/* What argp hands from one option to the next. */
+struct reading {
+    struct cli *cli;
+    struct error *error;
+};
+
+static bool whole_number(const char *text, uint64_t most, uint64_t *value)
+{
+    char *end;
+    errno = 0;
+    const unsigned long long number = strtoull(text, &end, 10);
+    if (text[0] < '0' || text[0] > '9' || *end != '\0' || errno != 0 || number > most)
+        return false;
+    *value = number;
+    return true;
+}
+
+static bool read_count(const char *option, const char *text, uint64_t least, uint64_t most, uint64_t *value,
+                       struct error *error)
+{
+    if (whole_number(text, most, value) && *value >= least)
+        return true;
+    return error_set(error, EXIT_USAGE, "--%s=%s: not a whole number from %llu to %llu", option, text,
+                     (unsigned long long)least, (unsigned long long)most);
+}
+
+static bool read_seconds(const char *option, const char *text, double *value, struct error *error)
+{
+    char *end;
+    *value = strtod(text, &end);
+    if (end != text && *end == '\0' && *value > 0 && *value <= 1e6)
+        return true;
+    return error_set(error, EXIT_USAGE, "--%s=%s: not a number of seconds above 0", option, text);
+}
+
+/* As an allocator's own sizes are written: the same reader does it. */
+static bool read_arena(const char *text, uint64_t *bytes, struct error *error)
+{
+    static const struct alloc_option table[] = {
+        {.name = "arena", .type = OPTION_SIZE, .min = 4096, .max = UINT64_C(1) << 62}, {.name = NULL}};
+    struct option_values values;
+    char spec[96], words[300];
+    *bytes = 0;
+    if (strcmp(text, "auto") == 0)
+        return true;
+    snprintf(spec, sizeof spec, "-:arena=%.64s", text);
+    if (!options_parse(&values, table, spec, words, sizeof words))
+        return error_set(error, EXIT_USAGE, "--arena=%s: write auto, or bytes (K, M or G may follow) from 4K", text);
+    *bytes = values.opt[0];
+    return true;
+}
+
+static bool read_cpu(const char *text, int *cpu, struct error *error)
+{
+    uint64_t number;
+    *cpu = -1;
+    if (strcmp(text, "none") == 0)
+        return true;
+    if (!read_count("cpu", text, 0, 65535, &number, error))
+        return false;
+    *cpu = (int)number;
+    return true;
+}
+
+/* The index of a name among `names`; n: none. */
+static unsigned name_index(const char *name, const char *const *names, unsigned n)
+{
+    unsigned i = 0;
+    while (i < n && strcmp(name, names[i]) != 0)
+        i++;
+    return i;
+}
+
+static bool read_passes(const char *text, bool passes[PASSES], struct error *error)
+{
+    char copy[128];
+    if ((size_t)snprintf(copy, sizeof copy, "%s", text) >= sizeof copy)
+        return error_set(error, EXIT_USAGE, "--passes: too long");
+    memset(passes, 0, PASSES * sizeof *passes);
+    bool any = false;
+    for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
+        const unsigned pass = name_index(name, pass_names, PASSES);
+        if (pass == PASSES)
+            return error_set(error, EXIT_USAGE, "--passes: no pass '%s'; there are verify, space, throughput, latency",
+                             name);
+        passes[pass] = any = true;
+    }
+    return any || error_set(error, EXIT_USAGE, "--passes: name at least one of verify, space, throughput, latency");
+}
+
+static bool add_allocator(struct cli *cli, const char *text, struct error *error)
+{
+    struct allocator_spec spec;
+    if (strlen(text) >= JOB_SPEC_CHARS)
+        return error_set(error, EXIT_USAGE, "--alloc: more than %d bytes for one allocator", JOB_SPEC_CHARS - 1);
+    if (!allocator_spec_read(&spec, text, error))
+        return false;
+    cli->allocators = realloc(cli->allocators, (cli->nallocators + 1) * sizeof *cli->allocators);
+    char *copy = strdup(text);
+    if (cli->allocators == NULL || copy == NULL)
+        return error_set(error, EXIT_LACKS, "no memory");
+    cli->allocators[cli->nallocators++] = copy;
+    return true;
+}
+
+static bool add_allocators(struct cli *cli, const char *text, struct error *error)
+{
+    char *copy = strdup(text), *rest = copy, *part;
+    bool fine = copy != NULL || error_set(error, EXIT_LACKS, "no memory");
+    while (fine && (part = strsep(&rest, ",")) != NULL)
+        if (strcmp(part, "all") != 0)
+            fine = add_allocator(cli, part, error);
+        else
+            for (size_t i = 0; fine && allocators[i] != NULL; i++)
+                fine = add_allocator(cli, allocators[i]->name, error);
+    free(copy);
+    return fine;
+}
+
+static bool read_touch(const char *text, enum touch *touch, struct error *error)
+{
+    const unsigned found = name_index(text, touch_names, TOUCHES);
+    if (found == TOUCHES)
+        return error_set(error, EXIT_USAGE, "--touch=%s: one of none, word, page, all", text);
+    *touch = (enum touch)found;
+    return true;
+}
+
+static bool read_option(struct cli *cli, int key, const char *text, struct error *error)
+{
+    uint64_t number;
+    switch (key) {
+    case KEY_ALLOC:
+        return add_allocators(cli, text, error);
+    case KEY_PAGES: {
+        struct pages_spec spec;
+        cli->pages = text;
+        if (strlen(text) >= JOB_SPEC_CHARS)
+            return error_set(error, EXIT_USAGE, "--pages: more than %d bytes", JOB_SPEC_CHARS - 1);
+        return pages_spec_read(&spec, text, error);
+    }
+    case KEY_ARENA:
+        return read_arena(text, &cli->arena_bytes, error);
+    case KEY_TOUCH:
+        return read_touch(text, &cli->touch, error);
+    case KEY_PASSES:
+        return read_passes(text, cli->passes, error);
+    case KEY_RUNS:
+        if (!read_count("runs", text, 1, 10000, &number, error))
+            return false;
+        cli->runs = (unsigned)number;
+        return true;
+    case KEY_WARMUP:
+        if (!read_count("warmup", text, 0, 1000, &number, error))
+            return false;
+        cli->warmups = (unsigned)number;
+        return true;
+    case KEY_LIMIT:
+        return read_seconds("limit", text, &cli->limit_s, error);
+    case KEY_TIMEOUT:
+        return read_seconds("timeout", text, &cli->timeout_s, error);
+    case KEY_CPU:
+        return read_cpu(text, &cli->cpu, error);
+    default: /* KEY_SEED */
+        return read_count("seed", text, 0, UINT64_MAX, &cli->seed, error);
+    }
+}
+
+static error_t parse(int key, char *text, struct argp_state *state)
+{
+    struct reading *reading = state->input;
+    struct cli *cli = reading->cli;
+    switch (key) {
+    case KEY_LIST:
+        cli->request = REQUEST_LIST;
+        return 0;
+    case KEY_HELP_ALLOC:
+        cli->request = REQUEST_HELP;
+        cli->help_name = text;
+        return 0;
+    case KEY_JSON:
+        cli->json = text;
+        return 0;
+    case KEY_RANDOM:
+        cli->keep_random = true;
+        return 0;
+    case ARGP_KEY_ARGS:
+        cli->traces = state->argv + state->next;
+        cli->ntraces = (size_t)(state->argc - state->next);
+        return 0;
+    case KEY_ALLOC:
+    case KEY_PAGES:
+    case KEY_ARENA:
+    case KEY_TOUCH:
+    case KEY_PASSES:
+    case KEY_RUNS:
+    case KEY_WARMUP:
+    case KEY_LIMIT:
+    case KEY_TIMEOUT:
+    case KEY_CPU:
+    case KEY_SEED:
+        return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
+    default:
+        return ARGP_ERR_UNKNOWN;
+    }
+}
+
+bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
+{
+    static const struct argp argp = {.options = options, .parser = parse, .args_doc = "TRACE…", .doc = doc};
+    struct reading reading = {cli, error};
+    *cli = (struct cli){.pages = "arena",
+                        .passes = {true, true, true, true},
+                        .runs = 5,
+                        .warmups = 1,
+                        .cpu = host_default_cpu(),
+                        .touch = TOUCH_PAGE,
+                        .seed = 1,
+                        .timeout_s = 300,
+                        .limit_s = 600};
+    argp_err_exit_status = EXIT_USAGE;
+    argp_parse(&argp, argc, argv, 0, NULL, &reading);
+    if (error->code != EXIT_DONE)
+        return false;
+    if (cli->request != REQUEST_REPLAY)
+        return true;
+    if (cli->ntraces == 0)
+        return error_set(error, EXIT_USAGE, "no trace is named; try traces/*.trace or model:churn, or --help");
+    return cli->nallocators > 0 || add_allocators(cli, "all", error);
+}
+
+void cli_free(struct cli *cli)
+{
+    for (size_t i = 0; i < cli->nallocators; i++)
+        free(cli->allocators[i]);
+    free(cli->allocators);
+}

@@ -1,0 +1,39 @@
+/*
+ * cli.h - the command line of replay, read and checked.
+ */
+#ifndef HEAPBENCH_CLI_H
+#define HEAPBENCH_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "driver/job.h"
+#include "traces/error.h"
+
+enum request_kind { REQUEST_REPLAY, REQUEST_LIST, REQUEST_HELP };
+
+struct cli {
+    enum request_kind request;
+    const char *help_name; /* REQUEST_HELP: the allocator or page source */
+    char **allocators;     /* specifications; allocated, as is each */
+    size_t nallocators;
+    const char *pages;    /* a specification */
+    uint64_t arena_bytes; /* 0: from the trace */
+    bool passes[PASSES];
+    unsigned runs, warmups;
+    const char *json; /* a path, "-", or NULL */
+    int cpu;          /* -1: none */
+    enum touch touch;
+    uint64_t seed;
+    double timeout_s, limit_s; /* of one run; of one allocator on one trace */
+    bool keep_random;
+    char **traces; /* leads into argv */
+    size_t ntraces;
+};
+
+/* Reads the command line. False: *error, exit code EXIT_USAGE; --help and --version end the program. */
+bool cli_read(struct cli *cli, int argc, char **argv, struct error *error);
+void cli_free(struct cli *cli);
+
+#endif

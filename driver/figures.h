@@ -1,0 +1,21 @@
+/*
+ * figures.h - what the space pass counted, as the ratios people compare; the table and the results share them.
+ */
+#ifndef HEAPBENCH_FIGURES_H
+#define HEAPBENCH_FIGURES_H
+
+#include "driver/job.h"
+
+/* Each is NAN when one of its parts is unknown. */
+struct space_figures {
+    double held_ratio, touched_ratio;      /* peak over the requested peak */
+    double internal_at_peak, internal_max; /* 1 − requested/granted; max: over the samples */
+    double external_at_peak, external_max; /* 1 − largest free/free total; 0 when nothing is free */
+};
+
+struct space_figures space_figures(const struct space_result *space, uint64_t peak_live);
+
+double internal_fragmentation(const struct space_sample *sample);
+double external_fragmentation(const struct space_sample *sample);
+
+#endif

@@ -1,0 +1,110 @@
+/*
+ * job.h - what the driver asks of one run and what the run answers: one struct in memory that both processes share.
+ *
+ * Every run is a fresh process of this same program (see worker.c). It inherits three files by number: the job itself,
+ * the plan, and for the latency pass the ticks of every op. It writes nothing anywhere else.
+ */
+#ifndef HEAPBENCH_JOB_H
+#define HEAPBENCH_JOB_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The hidden first argument that makes this program a worker; the second is the number of the job's file. */
+#define WORKER_ARGUMENT "--heapbench-worker"
+
+/* In the order they are run: what shows that an allocator is wrong comes before what takes long. */
+enum pass { PASS_VERIFY, PASS_SPACE, PASS_THROUGHPUT, PASS_LATENCY, PASSES };
+extern const char *const pass_names[PASSES];
+
+/* What is written to a block after it was handed out, so that the cost of its memory is paid as a program would. */
+enum touch { TOUCH_NONE, TOUCH_WORD, TOUCH_PAGE, TOUCH_ALL, TOUCHES };
+extern const char *const touch_names[TOUCHES];
+
+enum outcome {
+    OUTCOME_UNKNOWN, /* the run ended before it could say: a crash */
+    OUTCOME_DONE,
+    OUTCOME_FAILED, /* the allocator failed the work */
+    OUTCOME_LACKS,  /* the run could not be set up: the machine or the command line */
+};
+
+#define JOB_SPEC_CHARS  1024 /* an allocator or page source with its options, as on the command line */
+#define JOB_REPETITIONS 64   /* timed repetitions kept */
+#define JOB_SAMPLES     256  /* samples of the heap over a space run, the one at the peak not counted */
+#define UNKNOWN_BYTES   UINT64_MAX
+
+/* Where a run is when it is at no op. */
+#define NO_STEP          UINT64_MAX       /* not known, or setting up */
+#define STEP_CREATE      (UINT64_MAX - 1) /* in create() */
+#define STEP_DESTROY     (UINT64_MAX - 2) /* in destroy(), or releasing what is left before it */
+#define STEP_IS_OP(step) ((step) < STEP_DESTROY)
+
+struct throughput_result {
+    uint32_t warmups;             /* replays before the first timed one */
+    uint32_t repetitions;         /* timed replays, each from an empty heap */
+    uint64_t ns[JOB_REPETITIONS]; /* of each */
+};
+
+struct latency_result {
+    uint32_t warmups;
+    uint32_t pad;
+    char clock[32]; /* what the ticks are */
+    double ticks_per_ns;
+    uint64_t cost_ticks;       /* of an empty interval: the least seen, contained in every figure */
+    uint64_t resolution_ticks; /* the smallest step seen between two readings */
+};
+
+struct space_sample {
+    uint64_t step;                     /* after this op */
+    uint64_t requested, granted, held; /* bytes, at that moment; held may be UNKNOWN_BYTES */
+    uint64_t touched;                  /* bytes; UNKNOWN_BYTES but at the peak and the end */
+    uint64_t free_total, free_largest; /* bytes in free blocks; UNKNOWN_BYTES without a walk() */
+};
+
+struct space_result {
+    uint64_t held_peak, granted_peak; /* bytes, the most at any op; held may be UNKNOWN_BYTES */
+    uint64_t held_peak_step;
+    struct space_sample at_peak, at_end; /* after the op of peak live, and after the last op */
+    uint32_t nsamples, pad;
+    struct space_sample samples[JOB_SAMPLES];
+    char held_missing[120], touched_missing[120], free_missing[120]; /* why a figure is unknown; "" when known */
+};
+
+struct verify_result {
+    uint64_t blocks, bytes; /* blocks checked, bytes filled and compared */
+    uint64_t heap_checks;   /* calls of check(), and of walk() */
+    uint64_t heap_walks;
+};
+
+struct job {
+    /* What is asked; written by the driver. */
+    uint32_t pass;  /* enum pass */
+    uint32_t touch; /* enum touch */
+    uint32_t warmups;
+    uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
+    uint32_t keep_random; /* leave address randomisation on */
+    int32_t cpu;          /* to pin to; -1: none */
+    int32_t plan_fd, ticks_fd;
+    uint64_t arena_bytes;
+    uint64_t timed_ns; /* throughput: repeat until this much was timed */
+    uint64_t limit_ns; /* begin no other replay after this long; one is always measured */
+    char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
+
+    /* What is answered; written by the worker. */
+    uint32_t outcome;                    /* enum outcome */
+    uint32_t randomized;                 /* address randomisation could not be turned off */
+    uint32_t unpinned;                   /* the CPU could not be chosen */
+    uint32_t arena_moved;                /* the arena could not have its fixed address */
+    uint64_t arena_address, arena_given; /* where it is, bytes */
+    volatile uint64_t step;              /* where the run is; in the timed passes only when diagnosing */
+    uint64_t failed_step;                /* OUTCOME_FAILED: the op, or where else */
+    char reason[480];                    /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */
+    union {
+        struct throughput_result throughput;
+        struct latency_result latency;
+        struct space_result space;
+        struct verify_result verify;
+    };
+};
+
+#endif

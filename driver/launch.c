@@ -1,0 +1,155 @@
+/*
+ * launch.c - a fresh process for every run: exec'd, not only forked, so that the C library's heap is not inherited.
+ *
+ * The end of a worker is seen as the end of a pipe that only it holds. Ctrl-C is the driver's business: workers ignore
+ * it and are killed. HEAPBENCH_RUNNER may hold a command with words split at spaces, such as an emulator, put before
+ * the program.
+ */
+#include "driver/launch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "driver/timer.h"
+
+#define RUNNER_WORDS 32
+
+volatile sig_atomic_t launch_interrupted;
+
+static void interrupt(int number)
+{
+    launch_interrupted = number;
+}
+
+int launch_shared_file(const char *name, uint64_t bytes, struct error *error)
+{
+    const int fd = memfd_create(name, MFD_CLOEXEC);
+    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
+        return fd;
+    error_set(error, EXIT_LACKS, "no memory for a shared file of %llu bytes: %s", (unsigned long long)bytes,
+              strerror(errno));
+    if (fd >= 0)
+        close(fd);
+    return -1;
+}
+
+bool launch_open(struct launcher *launcher, double timeout_s, struct error *error)
+{
+    const ssize_t length = readlink("/proc/self/exe", launcher->program, sizeof launcher->program - 1);
+    launcher->timeout_s = timeout_s;
+    if (length < 0)
+        return error_set(error, EXIT_LACKS, "/proc/self/exe: %s; mount /proc", strerror(errno));
+    launcher->program[length] = '\0';
+    launcher->job_fd = launch_shared_file("heapbench-job", sizeof *launcher->job, error);
+    if (launcher->job_fd < 0)
+        return false;
+    launcher->job = mmap(NULL, sizeof *launcher->job, PROT_READ | PROT_WRITE, MAP_SHARED, launcher->job_fd, 0);
+    if (launcher->job == MAP_FAILED)
+        return error_set(error, EXIT_LACKS, "no memory for a job: %s", strerror(errno));
+    const struct sigaction action = {.sa_handler = interrupt};
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    return true;
+}
+
+void launch_close(struct launcher *launcher)
+{
+    munmap(launcher->job, sizeof *launcher->job);
+    close(launcher->job_fd);
+}
+
+static void inherit(int fd)
+{
+    if (fd >= 0)
+        fcntl(fd, F_SETFD, 0);
+}
+
+/* In the child: what the worker is to find, then the worker. */
+static void become_worker(const struct launcher *launcher, pid_t parent)
+{
+    char runner[4096], number[16], *words[RUNNER_WORDS + 4];
+    const char *prefix = getenv("HEAPBENCH_RUNNER");
+    size_t n = 0;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(EXIT_LACKS); /* the driver died before it could be said to take us along */
+    signal(SIGINT, SIG_IGN);
+    signal(SIGTERM, SIG_DFL);
+    dup2(STDERR_FILENO, STDOUT_FILENO); /* results are the driver's to print */
+    inherit(launcher->job_fd);
+    inherit(launcher->job->plan_fd);
+    inherit(launcher->job->ticks_fd);
+    if (!launcher->job->keep_random)
+        personality(ADDR_NO_RANDOMIZE); /* the worker sees for itself whether it worked */
+
+    snprintf(runner, sizeof runner, "%s", prefix ? prefix : "");
+    for (char *word = strtok(runner, " "); word && n < RUNNER_WORDS; word = strtok(NULL, " "))
+        words[n++] = word;
+    snprintf(number, sizeof number, "%d", launcher->job_fd);
+    words[n++] = (char *)launcher->program;
+    words[n++] = (char *)WORKER_ARGUMENT;
+    words[n++] = number;
+    words[n] = NULL;
+    execvp(words[0], words);
+    fprintf(stderr, "replay: %s: %s\n", words[0], strerror(errno));
+    _exit(EXIT_LACKS);
+}
+
+/* Until the pipe ends; what ended the wait. */
+static enum run_end wait_for_end(int pipe_end, double timeout_s)
+{
+    const uint64_t deadline = clock_ns() + (uint64_t)(timeout_s * 1e9);
+    for (;;) {
+        const uint64_t now = clock_ns();
+        if (launch_interrupted)
+            return RUN_INTERRUPTED;
+        if (now >= deadline)
+            return RUN_TIMED_OUT;
+        const uint64_t left_ms = (deadline - now) / 1000000 + 1;
+        struct pollfd pollfd = {.fd = pipe_end, .events = POLLIN};
+        if (poll(&pollfd, 1, left_ms > 1000 ? 1000 : (int)left_ms) > 0)
+            return RUN_ANSWERED;
+    }
+}
+
+enum run_end launch_run(struct launcher *launcher, int *detail)
+{
+    struct job *job = launcher->job;
+    int ends[2], status = 0;
+    *detail = 0;
+    job->outcome = OUTCOME_UNKNOWN;
+    job->step = job->failed_step = NO_STEP;
+    job->reason[0] = '\0';
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        *detail = EXIT_LACKS;
+        return RUN_EXITED;
+    }
+    const pid_t parent = getpid(), child = fork();
+    if (child == 0) {
+        inherit(ends[1]);
+        become_worker(launcher, parent);
+    }
+    close(ends[1]);
+    enum run_end end = child < 0 ? RUN_EXITED : wait_for_end(ends[0], launcher->timeout_s);
+    close(ends[0]);
+    *detail = EXIT_LACKS;
+    if (child < 0)
+        return end;
+    if (end == RUN_TIMED_OUT || end == RUN_INTERRUPTED)
+        kill(child, SIGKILL);
+    while (waitpid(child, &status, 0) < 0 && errno == EINTR)
+        ;
+    if (end != RUN_ANSWERED || job->outcome != OUTCOME_UNKNOWN)
+        return end;
+    *detail = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
+    return WIFSIGNALED(status) ? RUN_SIGNALLED : RUN_EXITED;
+}

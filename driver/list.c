@@ -1,0 +1,54 @@
+/* list.c - prints the tables that the parser reads, so that help and parser cannot disagree; see list.h. */
+#include "driver/list.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "driver/spec.h"
+
+void list_all(void)
+{
+    printf("Allocators (--alloc):\n");
+    for (size_t i = 0; allocators[i] != NULL; i++)
+        printf("  %-12s  %s\n", allocators[i]->name, allocators[i]->summary);
+    printf("  %-12s  %s\n", NULL_INLINE_NAME, NULL_INLINE_SUMMARY);
+    printf("  %-12s  a plug-in: a shared object that exports %s\n", "./FILE.so", PLUGIN_SYMBOL);
+    printf("\nPage sources (--pages):\n");
+    for (size_t i = 0; page_kinds[i] != NULL; i++)
+        printf("  %-12s  %s\n", page_kinds[i]->name, page_kinds[i]->summary);
+    printf("\n--alloc-help=NAME lists the options of one.\n");
+}
+
+static void print_options(const char *name, const char *summary, const struct alloc_option *option)
+{
+    char accepted[300], standard[64];
+    printf("%s: %s\n", name, summary);
+    if (option == NULL || option->name == NULL)
+        printf("\nIt has no options.\n");
+    else
+        printf("\nOptions (%s:OPTION=VALUE:…):\n", name);
+    for (; option != NULL && option->name != NULL; option++) {
+        printf("  %-12s  %s\n", option->name, option->help);
+        printf("  %-12s  %s", "", options_accepted(option, accepted, sizeof accepted));
+        if (options_default(option, standard, sizeof standard)[0] != '\0')
+            printf("; default %s", standard);
+        printf("\n");
+    }
+}
+
+bool list_options(const char *name, struct error *error)
+{
+    struct allocator_spec spec;
+    const struct page_kind *kind = page_kind_by_name(name);
+    if (kind != NULL) {
+        print_options(kind->name, kind->summary, kind->options);
+        return true;
+    }
+    if (!allocator_spec_read(&spec, name, error))
+        return false;
+    if (spec.inlined)
+        print_options(NULL_INLINE_NAME, NULL_INLINE_SUMMARY, NULL);
+    else
+        print_options(spec.allocator->name, spec.allocator->summary, spec.allocator->options);
+    return true;
+}

@@ -1,0 +1,110 @@
+/*
+ * main.c - replay: recorded heap work against memory allocators.
+ *
+ * Results go to stdout or --json, words to stderr. This file only joins the parts: the command line (cli.c), for each
+ * trace its study (study_open.c), the runs (sweep.c), and the table (table.c).
+ */
+#include <stdio.h>
+#include <string.h>
+
+#include "driver/list.h"
+#include "driver/sweep.h"
+#include "driver/table.h"
+#include "driver/worker.h"
+
+/* The worst that has happened decides; an allocator's failure is no reason to stop. */
+struct verdict {
+    bool allocator_failed, lacks;
+};
+
+static void judge(struct verdict *verdict, const struct study *study)
+{
+    for (size_t i = 0; i < study->ncells; i++) {
+        verdict->allocator_failed |= study->cells[i].failed && !study->cells[i].lacks;
+        verdict->lacks |= study->cells[i].failed && study->cells[i].lacks;
+    }
+}
+
+static int complain(const struct error *error)
+{
+    fprintf(stderr, "replay: %s\n", error->text);
+    return (int)error->code;
+}
+
+static void warn_of_noise(const struct host *host)
+{
+    if (host->noise_share > 0.02)
+        fprintf(stderr,
+                "replay: this machine is noisy: %.1f %% of a test loop's time went elsewhere, up to %.0f µs at once; "
+                "stop what else runs, or raise --runs\n",
+                host->noise_share * 100, (double)host->noise_worst_ns / 1e3);
+}
+
+/* One trace from file to table. False: *error, or the user interrupted it. */
+static bool do_trace(struct sweep *sweep, const char *path, struct verdict *verdict, struct error *error)
+{
+    struct study study;
+    if (!study_open(&study, sweep->cli, path, error))
+        return false;
+    const bool fine = sweep_trace(sweep, &study, error);
+    progress_clear(sweep->progress);
+    if (sweep->rows->fd != 1)
+        table_print(stdout, &study, sweep->cli, table_wants_colour(stdout));
+    fflush(stdout);
+    judge(verdict, &study);
+    study_close(&study);
+    return fine;
+}
+
+static int replay(const struct cli *cli, struct error *error)
+{
+    struct launcher launcher;
+    struct row_file rows;
+    struct progress progress;
+    struct host host;
+    struct verdict verdict = {.lacks = false};
+    if (!row_file_open(&rows, cli->json, error) || !launch_open(&launcher, cli->timeout_s, error))
+        return complain(error);
+    host_probe(&host, cli->cpu);
+    warn_of_noise(&host);
+    progress_begin(&progress, sweep_runs(cli) * cli->ntraces);
+    struct sweep sweep = {
+        .cli = cli, .host = &host, .launcher = &launcher, .rows = &rows, .progress = &progress, .random = cli->seed};
+    bool fine = true;
+    for (size_t i = 0; fine && i < cli->ntraces; i++)
+        fine = do_trace(&sweep, cli->traces[i], &verdict, error);
+    if (rows.fd != 1 && (fine || launch_interrupted))
+        table_legend(stdout, cli);
+    row_file_close(&rows);
+    launch_close(&launcher);
+    if (launch_interrupted) {
+        fprintf(stderr, "replay: interrupted; what was done is kept\n");
+        fflush(stdout);
+        signal(launch_interrupted, SIG_DFL);
+        raise(launch_interrupted); /* the shell sees what it was */
+    }
+    if (!fine)
+        return complain(error);
+    return verdict.allocator_failed ? EXIT_ALLOCATOR : verdict.lacks ? EXIT_LACKS : EXIT_DONE;
+}
+
+int main(int argc, char **argv)
+{
+    struct cli cli;
+    struct error error = {.code = EXIT_DONE};
+    int code = EXIT_DONE;
+    if (argc == 3 && strcmp(argv[1], WORKER_ARGUMENT) == 0)
+        return worker_main(argv[2]);
+    if (!cli_read(&cli, argc, argv, &error)) {
+        code = complain(&error);
+        fprintf(stderr, "replay: --help lists the options\n");
+    } else if (cli.request == REQUEST_LIST) {
+        list_all();
+    } else if (cli.request == REQUEST_HELP) {
+        code = list_options(cli.help_name, &error) ? EXIT_DONE : complain(&error);
+    } else {
+        code = replay(&cli, &error);
+    }
+    cli_free(&cli);
+    return code;
+}

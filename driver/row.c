@@ -1,0 +1,243 @@
+/*
+ * row.c - builds the JSON object of a run, and appends it to the results.
+ *
+ * What could not be measured is null, and FIELD_MISSING says why under the same name. A row is written by one write()
+ * and synced before the next run begins, so that an interrupted sweep keeps all that it did.
+ */
+#include "driver/row.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "driver/fields.h"
+#include "driver/figures.h"
+#include "driver/row_figures.h"
+#include "driver/statistics.h"
+
+void row_set_number(struct row_figures *row, const char *field, double value, const char *why)
+{
+    const bool known = !isnan(value);
+    json_object_set_new(row->figures, field, known ? json_real(value) : json_null());
+    if (!known)
+        json_object_set_new(row->missing, field, json_string(why));
+}
+
+void row_set_bytes(struct row_figures *row, const char *field, uint64_t value, const char *why)
+{
+    const bool known = value != UNKNOWN_BYTES;
+    json_object_set_new(row->figures, field, known ? json_integer((json_int_t)value) : json_null());
+    if (!known)
+        json_object_set_new(row->missing, field, json_string(why));
+}
+
+json_t *row_op(const struct plan *plan, uint64_t step)
+{
+    const struct op op = study_op(plan, step);
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_INDEX, json_integer((json_int_t)step));
+    json_object_set_new(object, FIELD_KIND, json_string(op_names[op.kind]));
+    json_object_set_new(object, FIELD_SIZE, json_integer((json_int_t)op.size));
+    if (op.kind == OP_ALIGNED)
+        json_object_set_new(object, FIELD_ALIGN, json_integer((json_int_t)op.align));
+    return object;
+}
+
+/* ---- What was run
+ * ---------------------------------------------------------------------------------------------------- */
+
+static json_t *text_or_null(const char *text)
+{
+    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
+static json_t *trace_object(const struct study *study)
+{
+    const struct plan_header *header = study->plan.header;
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_NAME, json_string(study->name));
+    json_object_set_new(object, FIELD_HASH, json_string(study->hash));
+    json_object_set_new(object, FIELD_OPS, json_integer((json_int_t)study->ops));
+    json_object_set_new(object, FIELD_THREADS, json_integer((json_int_t)header->threads));
+    json_object_set_new(object, FIELD_PEAK_LIVE, json_integer((json_int_t)header->peak_live));
+    json_object_set_new(object, FIELD_PEAK_BLOCKS, json_integer((json_int_t)header->nslots));
+    json_object_set_new(object, FIELD_TRUNCATED, json_boolean(study->truncated));
+    return object;
+}
+
+/* A value as it would be written on the command line, so that a choice reads as its word. */
+static json_t *option_value(const struct alloc_option *option, const struct option_values *values, size_t index)
+{
+    if (option->type == OPTION_CHOICE)
+        return json_string(option->choices[values->opt[index]]);
+    if (option->type != OPTION_SIZES)
+        return json_integer((json_int_t)values->opt[index]);
+    json_t *sizes = json_array();
+    for (size_t i = 0; i < values->nsizes; i++)
+        json_array_append_new(sizes, json_integer((json_int_t)values->sizes[i].size));
+    return sizes;
+}
+
+static json_t *named_object(const char *name, const char *spec, const struct alloc_option *table,
+                            const struct option_values *values)
+{
+    json_t *object = json_object(), *options = json_object();
+    for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
+        json_object_set_new(options, table[i].name, option_value(&table[i], values, i));
+    json_object_set_new(object, FIELD_NAME, json_string(name));
+    json_object_set_new(object, FIELD_SPEC, json_string(spec));
+    json_object_set_new(object, FIELD_OPTIONS, options);
+    return object;
+}
+
+static json_t *allocator_object(const struct cell *cell)
+{
+    const struct allocator_spec *spec = &cell->spec;
+    return named_object(spec->inlined ? NULL_INLINE_NAME : spec->allocator->name, cell->text, spec->allocator->options,
+                        &spec->values);
+}
+
+static json_t *pages_object(const struct run *run)
+{
+    struct pages_spec spec;
+    struct error error = {.code = EXIT_DONE};
+    const bool hosted = run->cell->spec.allocator->caps & CAP_HOSTED;
+    if (hosted || !pages_spec_read(&spec, run->cli->pages, &error))
+        return json_null(); /* it brings its own memory */
+    json_t *object = named_object(spec.kind->name, run->cli->pages, spec.kind->options, &spec.values);
+    json_object_set_new(object, FIELD_ARENA,
+                        spec.kind->caps & CAP_HOSTED ? json_null() : json_integer((json_int_t)run->study->arena_bytes));
+    return object;
+}
+
+static json_t *settings_object(const struct run *run)
+{
+    const struct job *job = run->job;
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_TOUCH, json_string(touch_names[job->touch]));
+    json_object_set_new(object, FIELD_WARMUPS,
+                        json_integer(run->status != RUN_DONE        ? (json_int_t)job->warmups
+                                     : run->pass == PASS_THROUGHPUT ? (json_int_t)job->throughput.warmups
+                                     : run->pass == PASS_LATENCY    ? (json_int_t)job->latency.warmups
+                                                                    : 0));
+    json_object_set_new(object, FIELD_SEED, json_integer((json_int_t)run->cli->seed));
+    json_object_set_new(object, FIELD_CPU, job->cpu < 0 ? json_null() : json_integer(job->cpu));
+    json_object_set_new(object, FIELD_PINNED, json_boolean(job->cpu >= 0 && !job->unpinned));
+    json_object_set_new(object, FIELD_RANDOMIZED, json_boolean(job->randomized));
+    json_object_set_new(object, FIELD_ARENA_FIXED,
+                        job->arena_given == 0 ? json_null() : json_boolean(!job->arena_moved));
+    json_object_set_new(object, FIELD_RUNNER, text_or_null(getenv("HEAPBENCH_RUNNER")));
+    return object;
+}
+
+static json_t *host_object(const struct host *host)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_NAME, text_or_null(host->name));
+    json_object_set_new(object, FIELD_CPU_MODEL, text_or_null(host->cpu));
+    json_object_set_new(object, FIELD_CPUS, json_integer(host->cpus));
+    json_object_set_new(object, FIELD_ARCHITECTURE, text_or_null(host->architecture));
+    json_object_set_new(object, FIELD_GOVERNOR, text_or_null(host->governor));
+    json_object_set_new(object, FIELD_CLOCK_SOURCE, text_or_null(host->clock_source));
+    json_object_set_new(object, FIELD_KERNEL, text_or_null(host->kernel));
+    json_object_set_new(object, FIELD_PAGE, json_integer(host->page_bytes));
+    json_object_set_new(object, FIELD_COMPILER, json_string(host->compiler));
+    json_object_set_new(object, FIELD_FLAGS, json_string(host->flags));
+    json_object_set_new(object, FIELD_VERSION, json_string(host->version));
+    json_object_set_new(object, FIELD_REVISION, text_or_null(host->revision));
+    json_object_set_new(object, FIELD_NOISE_SHARE, json_real(host->noise_share));
+    json_object_set_new(object, FIELD_NOISE_WORST, json_integer((json_int_t)host->noise_worst_ns));
+    json_object_set_new(object, FIELD_NOISE_PROBE, json_integer((json_int_t)host->noise_probe_ns));
+    return object;
+}
+
+/* ---- The row
+ * --------------------------------------------------------------------------------------------------------- */
+
+json_t *row_of(const struct run *run)
+{
+    struct row_figures row = {.figures = json_object(), .missing = json_object()};
+    json_t *object = json_object();
+    char stamp[32];
+    const time_t now = time(NULL);
+    strftime(stamp, sizeof stamp, "%Y-%m-%dT%H:%M:%SZ", gmtime(&now));
+    if (run->status == RUN_DONE)
+        row_add_figures(&row, run);
+    json_object_set_new(object, FIELD_SCHEMA, json_integer(RESULT_SCHEMA));
+    json_object_set_new(object, FIELD_TIME, json_string(stamp));
+    json_object_set_new(object, FIELD_TRACE, trace_object(run->study));
+    json_object_set_new(object, FIELD_ALLOCATOR, allocator_object(run->cell));
+    json_object_set_new(object, FIELD_PAGES, pages_object(run));
+    json_object_set_new(object, FIELD_PASS, json_string(pass_names[run->pass]));
+    json_object_set_new(object, FIELD_RUN, json_integer(run->number));
+    json_object_set_new(object, FIELD_TURN, json_integer(run->turn));
+    json_object_set_new(object, FIELD_STATUS, json_string(run_status_names[run->status]));
+    json_object_set_new(object, FIELD_REASON, text_or_null(run->reason));
+    json_object_set_new(object, FIELD_OP, STEP_IS_OP(run->step) ? row_op(&run->study->plan, run->step) : json_null());
+    json_object_set_new(object, FIELD_SETTINGS, settings_object(run));
+    if (run->status != RUN_DONE) {
+        json_decref(row.figures);
+        row.figures = json_null();
+    }
+    json_object_set_new(object, FIELD_FIGURES, row.figures);
+    json_object_set_new(object, FIELD_MISSING, row.missing);
+    json_object_set_new(object, FIELD_HOST, host_object(run->host));
+    return object;
+}
+
+bool row_file_open(struct row_file *file, const char *path, struct error *error)
+{
+    file->path = path;
+    file->fd = -1;
+    if (path == NULL)
+        return true;
+    file->fd = strcmp(path, "-") == 0 ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
+    return file->fd >= 0 ||
+           error_set(error, EXIT_LACKS, "--json=%s: %s; name a file that can be written", path, strerror(errno));
+}
+
+static bool write_all(int fd, const char *text, size_t length)
+{
+    while (length > 0) {
+        const ssize_t written = write(fd, text, length);
+        if (written < 0 && errno == EINTR)
+            continue;
+        if (written < 0)
+            return false;
+        text += written;
+        length -= (size_t)written;
+    }
+    return true;
+}
+
+bool row_file_append(struct row_file *file, const struct run *run, struct error *error)
+{
+    if (file->fd < 0)
+        return true;
+    json_t *row = row_of(run);
+    char *line = json_dumps(row, JSON_COMPACT | JSON_REAL_PRECISION(10));
+    json_decref(row);
+    const size_t length = line ? strlen(line) : 0;
+    char *longer = line ? realloc(line, length + 2) : NULL;
+    if (longer == NULL) {
+        free(line);
+        return error_set(error, EXIT_LACKS, "no memory for a row of results");
+    }
+    strcpy(longer + length, "\n");
+    const bool written = write_all(file->fd, longer, length + 1);
+    free(longer);
+    if (!written)
+        return error_set(error, EXIT_LACKS, "--json=%s: %s; the rows before are kept", file->path, strerror(errno));
+    fsync(file->fd); /* a pipe or a terminal has nothing to sync */
+    return true;
+}
+
+void row_file_close(struct row_file *file)
+{
+    if (file->fd > STDERR_FILENO)
+        close(file->fd);
+}

@@ -1,0 +1,126 @@
+/* row_figures.c - turns the answer of each pass into figures; see row_figures.h. */
+#include "driver/row_figures.h"
+
+#include <math.h>
+
+#include "driver/fields.h"
+#include "driver/figures.h"
+#include "driver/statistics.h"
+
+static void add_throughput(struct row_figures *row, const struct run *run)
+{
+    static const char no_floor[] = "null has no figure in this round";
+    const struct throughput_result *result = &run->job->throughput;
+    const double ops = (double)run->study->ops;
+    double ns[JOB_REPETITIONS];
+    json_t *repetitions = json_array();
+    for (uint32_t i = 0; i < result->repetitions; i++) {
+        ns[i] = (double)result->ns[i];
+        json_array_append_new(repetitions, json_integer((json_int_t)result->ns[i]));
+    }
+    const double median = statistics_quantile(ns, result->repetitions, 0.5) / ops;
+    row_set_number(row, FIELD_NS_PER_OP, median, "");
+    row_set_number(row, FIELD_NS_PER_OP_LEAST, ns[0] / ops, ""); /* sorted by the median */
+    row_set_number(row, FIELD_OPS_PER_S, 1e9 / median, "");
+    row_set_number(row, FIELD_FLOOR, run->floor_ns, no_floor);
+    row_set_number(row, FIELD_ABOVE_FLOOR, median - run->floor_ns, no_floor);
+    json_object_set_new(row->figures, FIELD_REPETITIONS_NS, repetitions);
+}
+
+static json_t *histogram_object(const struct histogram *histogram, double ticks_per_ns)
+{
+    json_t *object = json_object(), *counts = json_array();
+    for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
+        if (histogram->counts[i] > 0)
+            json_array_append_new(
+                counts, json_pack("[f, I]", histogram_upper(i) / ticks_per_ns, (json_int_t)histogram->counts[i]));
+    json_object_set_new(object, FIELD_HISTOGRAM_ERROR, json_real(HISTOGRAM_ERROR));
+    json_object_set_new(object, FIELD_HISTOGRAM_COUNTS, counts);
+    return object;
+}
+
+static void add_latency(struct row_figures *row, const struct run *run)
+{
+    const struct latency_result *result = &run->job->latency;
+    const struct latency_study *study = &run->cell->latency;
+    const struct histogram *histogram = &run->latency->histogram;
+    const double rate = result->ticks_per_ns;
+    row_set_number(row, FIELD_P50, histogram_quantile(histogram, 0.50) / rate, "");
+    row_set_number(row, FIELD_P99, histogram_quantile(histogram, 0.99) / rate, "");
+    row_set_number(row, FIELD_P999, histogram_quantile(histogram, 0.999) / rate, "");
+    row_set_number(row, FIELD_MAX, run->latency->most / rate, "");
+    json_object_set_new(row->figures, FIELD_MAX_OP, row_op(&run->study->plan, run->latency->most_step));
+    row_set_number(row, FIELD_WORST, study->worst / rate, "");
+    json_object_set_new(row->figures, FIELD_WORST_OP, row_op(&run->study->plan, study->worst_step));
+    json_object_set_new(row->figures, FIELD_WORST_RUNS, json_integer((json_int_t)study->runs));
+    json_object_set_new(row->figures, FIELD_HISTOGRAM, histogram_object(histogram, rate));
+    json_object_set_new(row->figures, FIELD_CLOCK, json_string(result->clock));
+    row_set_number(row, FIELD_CLOCK_COST, (double)result->cost_ticks / rate, "");
+    row_set_number(row, FIELD_CLOCK_RESOLUTION, (double)result->resolution_ticks / rate, "");
+}
+
+static json_t *bytes_or_null(uint64_t bytes)
+{
+    return bytes == UNKNOWN_BYTES ? json_null() : json_integer((json_int_t)bytes);
+}
+
+/* Columns, not objects: 256 samples stay readable, and load into a data frame as they are. */
+static json_t *samples_object(const struct space_result *result)
+{
+    static const char *const names[] = {FIELD_SAMPLE_OP, FIELD_REQUESTED, FIELD_GRANTED,
+                                        FIELD_HELD,      FIELD_FREE,      FIELD_FREE_LARGEST};
+    enum { COLUMNS = sizeof names / sizeof *names };
+    json_t *object = json_object();
+    for (size_t column = 0; column < COLUMNS; column++) {
+        json_t *values = json_array();
+        for (uint32_t i = 0; i < result->nsamples; i++) {
+            const struct space_sample *sample = &result->samples[i];
+            const uint64_t all[COLUMNS] = {sample->step, sample->requested,  sample->granted,
+                                           sample->held, sample->free_total, sample->free_largest};
+            json_array_append_new(values, bytes_or_null(all[column]));
+        }
+        json_object_set_new(object, names[column], values);
+    }
+    return object;
+}
+
+static void add_space(struct row_figures *row, const struct run *run)
+{
+    const struct space_result *result = &run->job->space;
+    const uint64_t peak_live = run->study->plan.header->peak_live;
+    const struct space_figures figures = space_figures(result, peak_live);
+    const char *nothing = peak_live == 0 ? "no byte was requested" : "";
+    row_set_bytes(row, FIELD_REQUESTED_PEAK, peak_live, "");
+    row_set_bytes(row, FIELD_GRANTED_AT_PEAK, result->at_peak.granted, "");
+    row_set_bytes(row, FIELD_GRANTED_PEAK, result->granted_peak, "");
+    row_set_bytes(row, FIELD_HELD_AT_PEAK, result->at_peak.held, result->held_missing);
+    row_set_bytes(row, FIELD_HELD_PEAK, result->held_peak, result->held_missing);
+    row_set_bytes(row, FIELD_HELD_END, result->at_end.held, result->held_missing);
+    row_set_bytes(row, FIELD_TOUCHED_AT_PEAK, result->at_peak.touched, result->touched_missing);
+    row_set_bytes(row, FIELD_TOUCHED_END, result->at_end.touched, result->touched_missing);
+    row_set_number(row, FIELD_HELD_RATIO, figures.held_ratio, nothing[0] ? nothing : result->held_missing);
+    row_set_number(row, FIELD_TOUCHED_RATIO, figures.touched_ratio, nothing[0] ? nothing : result->touched_missing);
+    row_set_number(row, FIELD_INTERNAL, figures.internal_at_peak, "");
+    row_set_number(row, FIELD_INTERNAL_MAX, figures.internal_max, "");
+    row_set_number(row, FIELD_EXTERNAL, figures.external_at_peak, result->free_missing);
+    row_set_number(row, FIELD_EXTERNAL_MAX, figures.external_max, result->free_missing);
+    json_object_set_new(row->figures, FIELD_SAMPLES, samples_object(result));
+}
+
+static void add_verify(struct row_figures *row, const struct run *run)
+{
+    const struct verify_result *result = &run->job->verify;
+    row_set_bytes(row, FIELD_BLOCKS_CHECKED, result->blocks, "");
+    row_set_bytes(row, FIELD_BYTES_CHECKED, result->bytes, "");
+    row_set_bytes(row, FIELD_HEAP_CHECKS, result->heap_checks, "");
+    row_set_bytes(row, FIELD_HEAP_WALKS, result->heap_walks, "");
+}
+
+void row_add_figures(struct row_figures *row, const struct run *run)
+{
+    static void (*const adders[PASSES])(struct row_figures *, const struct run *) = {[PASS_VERIFY] = add_verify,
+                                                                                     [PASS_SPACE] = add_space,
+                                                                                     [PASS_THROUGHPUT] = add_throughput,
+                                                                                     [PASS_LATENCY] = add_latency};
+    adders[run->pass](row, run);
+}

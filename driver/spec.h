@@ -1,0 +1,35 @@
+/*
+ * spec.h - an allocator or page source as the command line names it: "slab:order=2", "./mine.so:depth=3", "mmap".
+ *
+ * The same text is read by the driver, to refuse it early, and by every worker, to use it.
+ */
+#ifndef HEAPBENCH_SPEC_H
+#define HEAPBENCH_SPEC_H
+
+#include "allocators/alloc.h"
+#include "allocators/options.h"
+#include "traces/error.h"
+
+/* The floor: the loop with the null allocator compiled into it. Not an allocator of the table. */
+#define NULL_INLINE_NAME    "null-inline"
+#define NULL_INLINE_SUMMARY "the replay loop with null compiled in: the floor of the floor (throughput only)"
+
+/* What a plug-in exports: const struct allocator heapbench_allocator. */
+#define PLUGIN_SYMBOL "heapbench_allocator"
+
+struct allocator_spec {
+    const struct allocator *allocator;
+    struct option_values values;
+    bool inlined; /* NULL_INLINE_NAME; allocator is null's */
+};
+
+struct pages_spec {
+    const struct page_kind *kind;
+    struct option_values values;
+};
+
+/* Fill *spec from text; a name with a '/' in it is a plug-in, loaded for the life of the process. False: *error. */
+bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct error *error);
+bool pages_spec_read(struct pages_spec *spec, const char *text, struct error *error);
+
+#endif

@@ -1,0 +1,100 @@
+/* study.c - taking a run into what is known so far; see study.h. */
+#include "driver/study.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/op.h"
+#include "driver/statistics.h"
+
+struct op study_op(const struct plan *plan, uint64_t step)
+{
+    struct request request = request_of(plan, plan->steps[step]);
+    struct op op = {.kind = request.kind, .align = request.align};
+    const uint32_t slot = request.slot;
+    for (uint64_t at = step; request.kind == OP_FREE && at-- > 0;)
+        if (plan_slot(plan->steps[at]) == slot && plan_kind(plan->steps[at]) != PLAN_NOTHING)
+            request = request_of(plan, plan->steps[at]);
+    op.size = request.size;
+    return op;
+}
+
+const char *study_op_text(const struct plan *plan, uint64_t step, char text[OP_TEXT])
+{
+    const struct op op = study_op(plan, step);
+    if (op.kind == OP_THREAD_END)
+        snprintf(text, OP_TEXT, "nothing to do");
+    else
+        snprintf(text, OP_TEXT, "%s %s %" PRIu64 " bytes", op_names[op.kind], op.kind == OP_REALLOC ? "to" : "of",
+                 op.size);
+    if (op.kind == OP_ALIGNED)
+        snprintf(text + strlen(text), OP_TEXT - strlen(text), " to %" PRIu64, op.align);
+    return text;
+}
+
+/* The statistics sort what they are given: the runs stay in their order. */
+static double over_runs(const struct cell *cell, double statistic(double *, size_t))
+{
+    const size_t n = cell->throughput.runs;
+    double *copy = malloc((n + 1) * sizeof *copy);
+    if (copy == NULL)
+        abort();
+    if (n > 0)
+        memcpy(copy, cell->throughput.ns_per_op, n * sizeof *copy);
+    const double value = statistic(copy, n);
+    free(copy);
+    return value;
+}
+
+static double median(double *values, size_t n)
+{
+    return statistics_quantile(values, n, 0.5);
+}
+
+double study_ns(const struct cell *cell)
+{
+    return over_runs(cell, median);
+}
+
+double study_spread_ns(const struct cell *cell)
+{
+    return over_runs(cell, statistics_spread);
+}
+
+bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
+                       const uint32_t *ticks)
+{
+    const uint64_t nsteps = plan->header->nsteps;
+    if (study->least == NULL) {
+        study->least = malloc(nsteps * sizeof *study->least);
+        if (study->least == NULL)
+            return false;
+        memset(study->least, 0xff, nsteps * sizeof *study->least);
+    }
+    *run = (struct latency_run){.most = 0};
+    study->worst = 0;
+    for (uint64_t i = 0; i < nsteps; i++) {
+        if (plan_kind(plan->steps[i]) == PLAN_NOTHING)
+            continue;
+        histogram_add(&run->histogram, ticks[i]);
+        if (ticks[i] > run->most) {
+            run->most = ticks[i];
+            run->most_step = i;
+        }
+        if (ticks[i] < study->least[i])
+            study->least[i] = ticks[i];
+        if (study->least[i] > study->worst) {
+            study->worst = study->least[i];
+            study->worst_step = i;
+        }
+    }
+    histogram_merge(&study->histogram, &run->histogram);
+    if (run->most > study->most) {
+        study->most = run->most;
+        study->most_step = run->most_step;
+    }
+    study->runs++;
+    return true;
+}

@@ -1,0 +1,81 @@
+/*
+ * study.h - what is known so far about every allocator on one trace: filled by the sweep, read by the table.
+ */
+#ifndef HEAPBENCH_STUDY_H
+#define HEAPBENCH_STUDY_H
+
+#include "driver/histogram.h"
+#include "driver/job.h"
+#include "driver/spec.h"
+#include "traces/plan.h"
+
+/* The longest op description, "realloc to 18446744073709551615 bytes, aligned to …". */
+#define OP_TEXT 96
+
+struct throughput_study {
+    double *ns_per_op; /* each run's median; `runs` of them */
+    size_t runs;
+};
+
+struct latency_study {
+    struct histogram histogram; /* ticks, all runs together */
+    uint32_t *least;            /* of each op, over all runs: ticks; NULL before the first run */
+    uint32_t most;              /* the observed maximum, ticks, and its op */
+    uint64_t most_step;
+    uint32_t worst; /* the largest of least[], and its op */
+    uint64_t worst_step;
+    double ticks_per_ns; /* the mean of the runs' */
+    double cost_ns, resolution_ns;
+    size_t runs;
+};
+
+/* One allocator on one trace. */
+struct cell {
+    const char *text; /* as on the command line */
+    struct allocator_spec spec;
+    bool added;          /* not asked for: null, as the floor */
+    bool passes[PASSES]; /* which to do */
+    bool failed, lacks;  /* the rest is left out; lacks: it was not the allocator that failed */
+    char why[840];       /* the failure, or what was left out for want of time; "" when there is nothing to say */
+    uint64_t spent_ns;   /* in all runs so far */
+    bool verified;
+    struct space_result *space; /* NULL: not done */
+    struct throughput_study throughput;
+    struct latency_study latency;
+};
+
+/* One trace. */
+struct study {
+    const char *path; /* as on the command line */
+    const char *name; /* the last part of it */
+    struct plan plan;
+    bool truncated;
+    char hash[33]; /* hexadecimal */
+    uint64_t ops;  /* that do something: what rates are per */
+    uint64_t arena_bytes;
+    struct cell *cells;
+    size_t ncells;
+    struct cell *floor; /* null's, NULL when throughput is not measured */
+};
+
+/* The op at a step as the trace has it; the size of a free is that of its block. */
+struct op study_op(const struct plan *plan, uint64_t step);
+
+/* "malloc of 4096 bytes"; returns text. */
+const char *study_op_text(const struct plan *plan, uint64_t step, char text[OP_TEXT]);
+
+/* Medians over the runs: ns per op; NAN when there are no runs. */
+double study_ns(const struct cell *cell);
+double study_spread_ns(const struct cell *cell);
+
+/* Takes the ticks of one latency run into the study: `steps` of the plan, in which nothings have no ticks. False: no
+ * memory. `run` gets this run's own histogram, maximum and its op. */
+struct latency_run {
+    struct histogram histogram;
+    uint32_t most;
+    uint64_t most_step;
+};
+bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
+                       const uint32_t *ticks);
+
+#endif

@@ -1,0 +1,113 @@
+/* study_open.c - compiles a trace and lays out the table of what is to be found out about it; see sweep.h. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "driver/sweep.h"
+
+/* Generous: eight times the peak that is live, and room for headers; the pages cost nothing until they are touched. */
+static uint64_t arena_for(const struct plan_header *header)
+{
+    const uint64_t most = sizeof(void *) == 8 ? UINT64_C(1) << 45 : UINT64_C(1) << 30;
+    uint64_t bytes;
+    if (__builtin_mul_overflow(header->peak_live, UINT64_C(8), &bytes) ||
+        __builtin_add_overflow(bytes, header->nslots * 128 + (UINT64_C(16) << 20), &bytes) || bytes > most)
+        return most;
+    return bytes;
+}
+
+static const char *last_part(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    return slash != NULL && slash[1] != '\0' ? slash + 1 : path;
+}
+
+static bool compile(struct study *study, struct error *error)
+{
+    struct trace_reader *reader = trace_open(study->path, error);
+    if (reader == NULL)
+        return false;
+    const bool built = plan_build(&study->plan, reader, error);
+    const struct trace_info *info = trace_info(reader);
+    study->truncated = info->truncated;
+    if (built && info->note[0] != '\0')
+        fprintf(stderr, "replay: %s: %s\n", study->path, info->note);
+    trace_close(reader);
+    return built;
+}
+
+/* Which passes make sense: a yardstick's blocks overlap, so that nothing but its time means anything. */
+static void choose_passes(struct cell *cell, const struct cli *cli)
+{
+    const bool yardstick = cell->spec.allocator->caps & CAP_YARDSTICK;
+    for (unsigned pass = 0; pass < PASSES; pass++)
+        cell->passes[pass] = cli->passes[pass];
+    if (yardstick)
+        cell->passes[PASS_VERIFY] = cell->passes[PASS_SPACE] = false;
+    if (cell->spec.inlined)
+        cell->passes[PASS_LATENCY] = false;
+    if (cell->added)
+        cell->passes[PASS_LATENCY] = false;
+}
+
+static bool is_floor(const struct cell *cell)
+{
+    return !cell->spec.inlined && strcmp(cell->text, "null") == 0;
+}
+
+static bool add_cells(struct study *study, const struct cli *cli, struct error *error)
+{
+    study->cells = calloc(cli->nallocators + 1, sizeof *study->cells);
+    if (study->cells == NULL)
+        return error_set(error, EXIT_LACKS, "no memory");
+    for (size_t i = 0; i < cli->nallocators; i++)
+        study->cells[study->ncells++].text = cli->allocators[i];
+    for (size_t i = 0; i < study->ncells; i++)
+        if (!allocator_spec_read(&study->cells[i].spec, study->cells[i].text, error))
+            return false;
+    if (cli->passes[PASS_THROUGHPUT]) {
+        for (size_t i = 0; i < study->ncells && study->floor == NULL; i++)
+            if (is_floor(&study->cells[i]))
+                study->floor = &study->cells[i];
+        if (study->floor == NULL) {
+            memmove(study->cells + 1, study->cells, study->ncells++ * sizeof *study->cells);
+            study->cells[0] = (struct cell){.text = "null", .added = true};
+            study->floor = &study->cells[0];
+            if (!allocator_spec_read(&study->floor->spec, "null", error))
+                return false;
+        }
+    }
+    for (size_t i = 0; i < study->ncells; i++)
+        choose_passes(&study->cells[i], cli);
+    return true;
+}
+
+bool study_open(struct study *study, const struct cli *cli, const char *path, struct error *error)
+{
+    *study = (struct study){.path = path, .name = last_part(path), .plan.fd = -1};
+    if (!compile(study, error))
+        return false;
+    const struct plan_header *header = study->plan.header;
+    study->ops = header->nsteps - header->nothings;
+    study->arena_bytes = cli->arena_bytes != 0 ? cli->arena_bytes : arena_for(header);
+    for (size_t i = 0; i < sizeof header->hash; i++)
+        snprintf(study->hash + 2 * i, 3, "%02x", header->hash[i]);
+    if (study->ops == 0)
+        error_set(error, EXIT_INPUT, "%s: has no op to replay", path);
+    else if (add_cells(study, cli, error))
+        return true;
+    study_close(study);
+    return false;
+}
+
+void study_close(struct study *study)
+{
+    for (size_t i = 0; i < study->ncells; i++) {
+        free(study->cells[i].space);
+        free(study->cells[i].throughput.ns_per_op);
+        free(study->cells[i].latency.least);
+    }
+    free(study->cells);
+    plan_close(&study->plan);
+}

@@ -1,0 +1,225 @@
+/*
+ * sweep.c - the order of the runs on one trace, and what each leaves in the study.
+ *
+ * Verify and space, whose answers do not vary, are done once. Throughput and latency go in rounds: every allocator has
+ * one run a round, in an order shuffled for each, so that a machine that slows down slows all alike. null goes first in
+ * a throughput round: its figure is the floor of that round's rows.
+ */
+#include "driver/sweep.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "driver/statistics.h"
+#include "driver/timer.h"
+
+/* A throughput run repeats its plan until this much was timed: an interrupt is then one repetition of many. */
+#define TIMED_NS 20000000u
+
+struct round {
+    struct sweep *sweep;
+    struct study *study;
+    struct error *error;
+    enum pass pass;
+    unsigned number;
+    double floor_ns;
+    int ticks_fd;
+    const uint32_t *ticks;
+};
+
+static bool pass_repeats(enum pass pass)
+{
+    return pass == PASS_THROUGHPUT || pass == PASS_LATENCY;
+}
+
+static unsigned rounds_of(const struct cli *cli, enum pass pass)
+{
+    return !cli->passes[pass] ? 0 : pass_repeats(pass) ? cli->runs : 1;
+}
+
+size_t sweep_runs(const struct cli *cli)
+{
+    size_t rounds = 0;
+    for (unsigned pass = 0; pass < PASSES; pass++)
+        rounds += rounds_of(cli, (enum pass)pass);
+    return rounds * cli->nallocators;
+}
+
+/* ---- What a run leaves
+ * ----------------------------------------------------------------------------------------------- */
+
+static bool keep_throughput(struct cell *cell, const struct study *study, const struct throughput_result *result)
+{
+    struct throughput_study *kept = &cell->throughput;
+    double ns[JOB_REPETITIONS];
+    for (uint32_t i = 0; i < result->repetitions; i++)
+        ns[i] = (double)result->ns[i];
+    double *longer = realloc(kept->ns_per_op, (kept->runs + 1) * sizeof *longer);
+    if (longer == NULL)
+        return false;
+    kept->ns_per_op = longer;
+    kept->ns_per_op[kept->runs++] = statistics_quantile(ns, result->repetitions, 0.5) / (double)study->ops;
+    return true;
+}
+
+static bool keep_latency(struct cell *cell, const struct round *round, const struct latency_result *result,
+                         struct latency_run *run)
+{
+    struct latency_study *kept = &cell->latency;
+    const double before = (double)kept->runs;
+    kept->ticks_per_ns = (kept->ticks_per_ns * before + result->ticks_per_ns) / (before + 1);
+    kept->cost_ns = (double)result->cost_ticks / result->ticks_per_ns;
+    kept->resolution_ns = (double)result->resolution_ticks / result->ticks_per_ns;
+    return study_add_latency(kept, run, &round->study->plan, round->ticks);
+}
+
+static bool keep_space(struct cell *cell, const struct space_result *result)
+{
+    cell->space = malloc(sizeof *cell->space);
+    if (cell->space != NULL)
+        *cell->space = *result;
+    return cell->space != NULL;
+}
+
+static bool keep(struct cell *cell, struct run *run, const struct round *round, struct latency_run *latency)
+{
+    bool kept = true;
+    if (run->status != RUN_DONE) {
+        cell->failed = true;
+        cell->lacks = run->status == RUN_LACKS;
+        snprintf(cell->why, sizeof cell->why, "%s: %s", pass_names[run->pass], run->reason);
+        return true;
+    }
+    switch (run->pass) {
+    case PASS_VERIFY:
+        cell->verified = true;
+        break;
+    case PASS_SPACE:
+        kept = keep_space(cell, &run->job->space);
+        break;
+    case PASS_THROUGHPUT:
+        kept = keep_throughput(cell, round->study, &run->job->throughput);
+        break;
+    default:
+        kept = keep_latency(cell, round, &run->job->latency, latency);
+        run->latency = latency;
+    }
+    return kept || error_set(round->error, EXIT_LACKS, "no memory for what a run found out");
+}
+
+/* ---- One run
+ * --------------------------------------------------------------------------------------------------------- */
+
+static void ask(struct job *job, const struct round *round, const struct cell *cell)
+{
+    const struct cli *cli = round->sweep->cli;
+    const uint64_t limit_ns = (uint64_t)(cli->limit_s * 1e9);
+    memset(job, 0, sizeof *job);
+    job->pass = round->pass;
+    job->touch = cli->touch;
+    job->warmups = cli->warmups;
+    job->keep_random = cli->keep_random;
+    job->cpu = cli->cpu;
+    job->plan_fd = round->study->plan.fd;
+    job->ticks_fd = round->ticks_fd;
+    job->arena_bytes = round->study->arena_bytes;
+    job->timed_ns = TIMED_NS;
+    job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
+    snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
+    snprintf(job->pages, sizeof job->pages, "%s", cli->pages);
+}
+
+/* What was left out is said; a pass that has no run at all is the more so. */
+static bool out_of_time(struct cell *cell, const struct round *round)
+{
+    const double limit_s = round->sweep->cli->limit_s;
+    if ((double)cell->spent_ns < limit_s * 1e9)
+        return false;
+    if (cell->why[0] == '\0')
+        snprintf(cell->why, sizeof cell->why, "%s: %u of %u runs, %.1f s were spent; more: --limit=SECONDS (now %g)",
+                 pass_names[round->pass], round->number, rounds_of(round->sweep->cli, round->pass),
+                 (double)cell->spent_ns / 1e9, limit_s);
+    return true;
+}
+
+static bool do_run(struct round *round, struct cell *cell, unsigned turn)
+{
+    struct sweep *sweep = round->sweep;
+    struct latency_run latency;
+    struct run run = {.cli = sweep->cli,
+                      .host = sweep->host,
+                      .study = round->study,
+                      .cell = cell,
+                      .pass = round->pass,
+                      .number = round->number,
+                      .turn = turn,
+                      .floor_ns = round->floor_ns};
+    progress_show(sweep->progress, round->study->name, cell->text, pass_names[round->pass]);
+    ask(sweep->launcher->job, round, cell);
+    const uint64_t begin = clock_ns();
+    run_do(&run, sweep->launcher);
+    cell->spent_ns += clock_ns() - begin;
+    if (run.status == RUN_STOPPED)
+        return false;
+    if (!keep(cell, &run, round, &latency))
+        return false;
+    if (cell == round->study->floor && round->pass == PASS_THROUGHPUT && run.status == RUN_DONE)
+        round->floor_ns = run.floor_ns = cell->throughput.ns_per_op[cell->throughput.runs - 1];
+    return row_file_append(sweep->rows, &run, round->error);
+}
+
+static bool do_round(struct round *round)
+{
+    struct study *study = round->study;
+    size_t *order = malloc(study->ncells * sizeof *order);
+    bool fine = order != NULL || error_set(round->error, EXIT_LACKS, "no memory");
+    unsigned turn = 0;
+    round->floor_ns = NAN;
+    if (fine)
+        statistics_shuffle(order, study->ncells, &round->sweep->random);
+    for (size_t i = 0; fine && i < study->ncells; i++) /* the floor to the front, the others keep their order */
+        if (round->pass == PASS_THROUGHPUT && &study->cells[order[i]] == study->floor) {
+            const size_t floor = order[i];
+            memmove(order + 1, order, i * sizeof *order);
+            order[0] = floor;
+        }
+    for (size_t i = 0; fine && i < study->ncells; i++) {
+        struct cell *cell = &study->cells[order[i]];
+        if (cell->passes[round->pass] && !cell->failed && !out_of_time(cell, round))
+            fine = do_run(round, cell, turn++);
+        if (!cell->added)
+            progress_advance(round->sweep->progress, 1);
+    }
+    free(order);
+    return fine;
+}
+
+bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
+{
+    const uint64_t ticks_bytes = (study->plan.header->nsteps + 1) * sizeof(uint32_t);
+    struct round round = {.sweep = sweep, .study = study, .error = error, .ticks_fd = -1};
+    bool fine = true;
+    if (sweep->cli->passes[PASS_LATENCY]) {
+        round.ticks_fd = launch_shared_file("heapbench-ticks", ticks_bytes, error);
+        if (round.ticks_fd < 0)
+            return false;
+        round.ticks = mmap(NULL, ticks_bytes, PROT_READ, MAP_SHARED, round.ticks_fd, 0);
+        fine = round.ticks != MAP_FAILED || error_set(error, EXIT_LACKS, "no memory for the ticks of every op");
+    }
+    for (unsigned pass = 0; fine && pass < PASSES; pass++) {
+        round.pass = (enum pass)pass;
+        const unsigned rounds = rounds_of(sweep->cli, round.pass);
+        for (round.number = 0; fine && round.number < rounds; round.number++)
+            fine = do_round(&round);
+    }
+    if (round.ticks_fd >= 0) {
+        if (round.ticks != MAP_FAILED)
+            munmap((void *)round.ticks, ticks_bytes);
+        close(round.ticks_fd);
+    }
+    return fine;
+}

@@ -1,0 +1,28 @@
+/* sweep.h - all runs of all allocators on one trace, in their order. */
+#ifndef HEAPBENCH_SWEEP_H
+#define HEAPBENCH_SWEEP_H
+
+#include "driver/progress.h"
+#include "driver/row.h"
+
+struct sweep {
+    const struct cli *cli;
+    const struct host *host;
+    struct launcher *launcher;
+    struct row_file *rows;
+    struct progress *progress;
+    uint64_t random; /* the state of the shuffles */
+};
+
+/* Runs that sweep_trace() will do at most for one trace, for the progress line. */
+size_t sweep_runs(const struct cli *cli);
+
+/* Compiles the trace and sets the study up, a cell for each allocator. False: *error; nothing is to be freed. */
+bool study_open(struct study *study, const struct cli *cli, const char *path, struct error *error);
+void study_close(struct study *study);
+
+/* Does the runs; rows are appended as each ends. An allocator that fails is no error. False: *error (the machine), or
+ * the user interrupted it, and *error is not set. What is known by then is in the study. */
+bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error);
+
+#endif

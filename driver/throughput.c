@@ -1,0 +1,61 @@
+/*
+ * throughput.c - the throughput pass: how long the whole plan takes, without a timer in the loop.
+ *
+ * A replay begins with an empty heap every time: what the trace never freed is released, the heap destroyed and made
+ * anew in between, untimed. The first replays (--warmup) are not counted: they fault the pages in, which is the
+ * operating system's cost and would drown a short trace. Then replays are timed until JOB.timed_ns is reached, so that
+ * a short trace is not at the mercy of one interrupt; each is kept, and the run's figure is their median.
+ */
+#include "driver/bench.h"
+#include "driver/loop.h"
+
+static struct loop loop_of(const struct bench *bench)
+{
+    return (struct loop){.plan = &bench->plan,
+                         .allocator = bench->allocator.allocator,
+                         .heap = bench->heap,
+                         .slots = bench->slots,
+                         .step = &bench->job->step,
+                         .page = bench->page};
+}
+
+static uint64_t replay(const struct bench *bench)
+{
+    const struct loop loop = loop_of(bench);
+    return loop_run_touching(&loop, 0, (enum touch)bench->job->touch);
+}
+
+static uint64_t replay_diagnosed(const struct bench *bench)
+{
+    const struct loop loop = loop_of(bench);
+    return loop_run_touching(&loop, LOOP_PROGRESS, (enum touch)bench->job->touch);
+}
+
+/* The block that null hands out serves every request, the largest too. */
+static uint64_t replay_inlined(const struct bench *bench)
+{
+    struct loop loop = loop_of(bench);
+    loop.fixed_block = loop.allocator->alloc(loop.heap, bench->config.max_request);
+    return loop_run_touching(&loop, LOOP_NULL_INLINE, (enum touch)bench->job->touch);
+}
+
+void pass_throughput(struct bench *bench)
+{
+    const struct job *job = bench->job;
+    struct throughput_result *result = &bench->job->throughput;
+    uint64_t (*const loop)(const struct bench *) = bench->allocator.inlined ? replay_inlined
+                                                   : job->diagnose          ? replay_diagnosed
+                                                                            : replay;
+    uint64_t spent = 0, timed = 0;
+    while (result->repetitions == 0 ||
+           (timed < job->timed_ns && spent < job->limit_ns && result->repetitions < JOB_REPETITIONS)) {
+        const uint64_t ns = bench_replay(bench, loop);
+        spent += ns;
+        if (result->warmups < job->warmups && spent < job->limit_ns) {
+            result->warmups++;
+            continue;
+        }
+        timed += ns;
+        result->ns[result->repetitions++] = ns;
+    }
+}

@@ -1,0 +1,234 @@
+/*
+ * worker.c - one run: a process of its own that replays one plan against one allocator in one pass, and ends.
+ *
+ * It was started by launch.c with the number of the shared job. Whatever stands around the measured loop keeps away
+ * from malloc: tables are mapped, since the C library's heap may be what is measured. The arena sits at a fixed
+ * address, so that a run repeats to the instruction.
+ */
+#include "driver/worker.h"
+
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/personality.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "driver/bench.h"
+#include "driver/op.h"
+#include "driver/timer.h"
+
+/* Far from where Linux puts programs, their heaps, libraries and stacks, and below 2^39 for small aarch64 kernels. */
+#define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)UINT64_C(0x2000000000) : (uintptr_t)0x10000000)
+
+static void end(struct bench *bench, enum outcome outcome) __attribute__((noreturn));
+static void end(struct bench *bench, enum outcome outcome)
+{
+    bench->job->outcome = outcome;
+    _exit(0);
+}
+
+void bench_failed(struct bench *bench, uint64_t step, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(bench->job->reason, sizeof bench->job->reason, format, args);
+    va_end(args);
+    bench->job->failed_step = step;
+    end(bench, OUTCOME_FAILED);
+}
+
+void bench_lacks(struct bench *bench, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    vsnprintf(bench->job->reason, sizeof bench->job->reason, format, args);
+    va_end(args);
+    end(bench, OUTCOME_LACKS);
+}
+
+/* Why no pages were to be had, and what to do. */
+static void fail_for_pages(struct bench *bench, uint64_t step, const char *what)
+{
+    const double mib = 1024.0 * 1024.0, held = (double)bench->watch.held / mib;
+    if (bench->region != NULL)
+        bench_failed(bench, step,
+                     "%s: the arena of %.1f MiB is used up (%.1f MiB held, %zu pages asked for); more: --arena=SIZE",
+                     what, (double)bench->region_bytes / mib, held, bench->watch.refused);
+    bench_failed(bench, step, "%s: the page source has no more (%.1f MiB held, %zu pages asked for)", what, held,
+                 bench->watch.refused);
+}
+
+void bench_refused(struct bench *bench, uint64_t step)
+{
+    const struct request request = request_of(&bench->plan, bench->plan.steps[step]);
+    const struct allocator *a = bench->allocator.allocator;
+    if (bench->watch.refused != 0 && bench->watch.refused_step == step)
+        fail_for_pages(bench, step, "out of memory");
+    if (request.too_large)
+        bench_failed(bench, step, "refused: the size is more than an address here can span");
+    if (request.kind == OP_ALIGNED && request.align > HEAP_ALIGN && a->aligned == NULL)
+        bench_failed(bench, step, "refused: the allocator offers no aligned blocks");
+    if (a->caps & CAP_HOSTED)
+        bench_failed(bench, step, "out of memory: it returned NULL");
+    bench_failed(bench, step, "refused: the allocator does not serve this size (the page source refused nothing)");
+}
+
+void *bench_table(struct bench *bench, size_t count, size_t size)
+{
+    const size_t bytes = ALLOC_ROUND_UP(count * size + 1, bench->page);
+    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    if (table == MAP_FAILED)
+        bench_lacks(bench, "no memory for a table of %zu bytes", bytes);
+    return table;
+}
+
+void bench_open(struct bench *bench, bool watched)
+{
+    struct job *job = bench->job;
+    const struct page_kind *kind = bench->pages.kind;
+    job->step = STEP_CREATE;
+    memset(bench->pages_state, 0, kind->state_size);
+    if (!kind->open(&bench->inner, bench->pages_state, bench->region, bench->region_bytes, bench->page,
+                    bench->pages.values.opt))
+        bench_lacks(bench, "the page source %s cannot use the arena of %zu bytes; give another --arena=SIZE",
+                    kind->name, bench->region_bytes);
+    bench->source = bench->inner;
+    bench->watch = (struct pages_watch){.held = 0};
+    if (watched)
+        pages_watch_open(&bench->watch, &bench->source, &bench->inner, &job->step, bench->pages_out);
+    bench->heap = bench->allocator.allocator->create(&bench->source, &bench->config);
+    if (bench->heap != NULL)
+        return;
+    if (bench->watch.refused != 0)
+        fail_for_pages(bench, STEP_CREATE, "create() refused");
+    bench_failed(bench, STEP_CREATE, "create() refused: its options contradict each other or the trace");
+}
+
+void bench_close(struct bench *bench)
+{
+    bench->job->step = STEP_DESTROY;
+    bench->allocator.allocator->destroy(bench->heap);
+    bench->pages.kind->close(&bench->inner);
+    bench->heap = NULL;
+}
+
+uint64_t bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
+{
+    bench_open(bench, bench->job->diagnose);
+    const uint64_t begin = clock_ns();
+    const uint64_t done = replay(bench);
+    const uint64_t ns = clock_ns() - begin;
+    if (done < bench->plan.header->nsteps)
+        bench_refused(bench, done);
+    bench->job->step = STEP_DESTROY;
+    for (size_t i = 0; i < bench->nleft; i++)
+        bench->allocator.allocator->release(bench->heap, bench->slots[bench->left[i]]);
+    bench_close(bench);
+    return ns;
+}
+
+/* ---- Setting up -----------------------------------------------------------------------------------------------------
+ */
+
+static void steady(struct job *job)
+{
+    prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* huge pages come and go with the machine's mood */
+    const int persona = personality(0xffffffff);
+    job->randomized = persona < 0 || !(persona & ADDR_NO_RANDOMIZE);
+    if (job->cpu < 0)
+        return;
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    if (job->cpu < CPU_SETSIZE)
+        CPU_SET(job->cpu, &set);
+    job->unpinned = sched_setaffinity(0, sizeof set, &set) != 0;
+}
+
+static void map_arena(struct bench *bench)
+{
+    struct job *job = bench->job;
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+    if (bench->pages.kind->caps & CAP_HOSTED)
+        return; /* brings its own memory */
+    const size_t bytes = (size_t)ALLOC_ROUND_UP(job->arena_bytes, (uint64_t)bench->page);
+    if (bytes < job->arena_bytes)
+        bench_lacks(bench, "an arena of %llu bytes is more than an address here can span; give a smaller --arena=SIZE",
+                    (unsigned long long)job->arena_bytes);
+    void *wanted = (void *)ARENA_ADDRESS;
+    bench->region = mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
+    if (bench->region == MAP_FAILED)
+        bench->region = mmap(NULL, bytes, PROT_READ | PROT_WRITE, flags, -1, 0);
+    if (bench->region == MAP_FAILED)
+        bench_lacks(bench, "no room for an arena of %zu bytes; give a smaller --arena=SIZE", bytes);
+    job->arena_moved = bench->region != wanted;
+    bench->region_bytes = bytes;
+    job->arena_address = (uintptr_t)bench->region;
+    job->arena_given = bytes;
+}
+
+static void find_left(struct bench *bench)
+{
+    const struct plan_header *header = bench->plan.header;
+    uint8_t *live = bench_table(bench, header->nslots, 1);
+    for (uint64_t i = 0; i < header->nsteps; i++) {
+        const unsigned kind = plan_kind(bench->plan.steps[i]);
+        if (kind != PLAN_NOTHING)
+            live[plan_slot(bench->plan.steps[i])] = kind != PLAN_FREE;
+    }
+    bench->left = bench_table(bench, header->left_live, sizeof *bench->left);
+    for (uint32_t slot = 0; slot < header->nslots && bench->nleft < header->left_live; slot++)
+        if (live[slot])
+            bench->left[bench->nleft++] = slot;
+    munmap(live, header->nslots);
+}
+
+static void configure(struct bench *bench)
+{
+    const struct plan_header *header = bench->plan.header;
+    const struct option_values *values = &bench->allocator.values;
+    bench->config = (struct heap_config){.opt = values->opt, .max_request = (size_t)header->max_request};
+    if (values->nsizes > 0) {
+        bench->config.sizes = values->sizes;
+        bench->config.nsizes = values->nsizes;
+        return;
+    }
+    struct size_use *sizes = bench_table(bench, header->nsizes, sizeof *sizes);
+    for (uint64_t i = 0; i < header->nsizes; i++)
+        sizes[i] = (struct size_use){(size_t)bench->plan.sizes[i].size, (size_t)bench->plan.sizes[i].peak};
+    bench->config.sizes = sizes;
+    bench->config.nsizes = (size_t)header->nsizes;
+}
+
+static void set_up(struct bench *bench)
+{
+    struct job *job = bench->job;
+    struct error error = {.code = EXIT_DONE};
+    bench->page = (size_t)sysconf(_SC_PAGESIZE);
+    steady(job);
+    if (!plan_map(&bench->plan, job->plan_fd, &error) || !pages_spec_read(&bench->pages, job->pages, &error) ||
+        !allocator_spec_read(&bench->allocator, job->allocator, &error))
+        bench_lacks(bench, "%s", error.text);
+    bench->pages_state = bench_table(bench, 1, bench->pages.kind->state_size);
+    bench->slots = bench_table(bench, bench->plan.header->nslots, sizeof *bench->slots);
+    configure(bench);
+    find_left(bench);
+    map_arena(bench);
+}
+
+int worker_main(const char *job_fd)
+{
+    static void (*const passes[PASSES])(struct bench *) = {[PASS_VERIFY] = pass_verify,
+                                                           [PASS_SPACE] = pass_space,
+                                                           [PASS_THROUGHPUT] = pass_throughput,
+                                                           [PASS_LATENCY] = pass_latency};
+    static struct bench bench;
+    bench.job = mmap(NULL, sizeof *bench.job, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(job_fd), 0);
+    if (bench.job == MAP_FAILED || bench.job->pass >= PASSES)
+        return EXIT_USAGE;
+    set_up(&bench);
+    passes[bench.job->pass](&bench);
+    end(&bench, OUTCOME_DONE);
+}
