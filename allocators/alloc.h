@@ -161,6 +161,14 @@ static inline size_t alloc_whole_pages(size_t bytes, size_t page_size)
     return bytes >> __builtin_ctzl((unsigned long)page_size);
 }
 
+/* The lowest bit set, of bits other than 0; needs no compiler library on a 32-bit machine. */
+static inline unsigned alloc_first_bit(uint64_t bits)
+{
+    if (sizeof(long) == 8)
+        return (unsigned)__builtin_ctzll(bits);
+    return (uint32_t)bits ? (unsigned)__builtin_ctz((uint32_t)bits) : 32 + (unsigned)__builtin_ctz((uint32_t)(bits >> 32));
+}
+
 /* resize() for an allocator that must move the block: alloc, copy, release. NULL as resize(). */
 void *alloc_resize_by_copy(const struct allocator *allocator, struct heap *heap, void *block, size_t size);
 

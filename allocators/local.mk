@@ -8,6 +8,7 @@ allocator_files = \
 	allocators/pages/arena.c \
 	allocators/pages/mmap.c \
 	allocators/resize.c \
+	allocators/segfit.c \
 	allocators/table.c \
 	allocators/watermark.c
 

@@ -61,6 +61,7 @@ struct heap {
     size_t grown;                 /* bytes of the region that `fence` ends, at least */
     uintptr_t middle;             /* of the heap's addresses: from here on its upper half */
     size_t give;                  /* a free block of this many bytes gives its pages back */
+    unsigned page_log2;           /* of the page source's page */
     bool touching;                /* the last pages taken began behind `fence` */
     uint64_t filled[NLISTS / 64]; /* bit: the list is not empty */
     struct link lists[NLISTS];
@@ -184,7 +185,7 @@ static inline unsigned next_exact(const struct heap *h, unsigned list)
     uint64_t bits = (h->filled[0] | h->filled[HIGH / 64]) >> list;
     if (!bits)
         return NLISTS;
-    list += (unsigned)__builtin_ctzll(bits);
+    list += alloc_first_bit(bits);
     return h->filled[0] >> list & 1 ? list : HIGH + list;
 }
 
@@ -194,7 +195,7 @@ static inline unsigned next_ranged(const struct heap *h, unsigned list)
     if (list == NLISTS)
         return NLISTS;
     uint64_t bits = h->filled[RANGED / 64] >> (list - RANGED);
-    return bits ? list + (unsigned)__builtin_ctzll(bits) : NLISTS;
+    return bits ? list + alloc_first_bit(bits) : NLISTS;
 }
 
 /* The smallest block of at least n bytes on a list, as far as SCAN goes; NULL: none. The last list is looked through to
@@ -219,7 +220,7 @@ static struct block *best_of(const struct heap *h, unsigned list, size_t n)
 
 static void *take_pages(struct heap *h, size_t bytes)
 {
-    void *pages = h->source.alloc_page(h->source.ctx, bytes / h->source.page_size);
+    void *pages = h->source.alloc_page(h->source.ctx, bytes >> h->page_log2);
     if (pages)
         h->held += bytes;
     return pages;
@@ -228,7 +229,7 @@ static void *take_pages(struct heap *h, size_t bytes)
 static void give_pages(struct heap *h, void *pages, size_t bytes)
 {
     h->held -= bytes;
-    h->source.free_page(h->source.ctx, pages, bytes / h->source.page_size);
+    h->source.free_page(h->source.ctx, pages, bytes >> h->page_log2);
 }
 
 static inline struct block *first_block(const struct region *r)
@@ -616,11 +617,13 @@ static const struct alloc_option options[] = {
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
 {
     size_t bytes = ALLOC_ROUND_UP(sizeof(struct region) + sizeof(struct heap) + 4 * UNIT, source->page_size);
-    struct region *r = source->alloc_page(source->ctx, bytes / source->page_size);
+    unsigned page_log2 = alloc_first_bit(source->page_size);
+    struct region *r = source->alloc_page(source->ctx, bytes >> page_log2);
     if (!r)
         return NULL;
     struct heap *h = (struct heap *)(r + 1);
     *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .touching = true};
+    h->page_log2 = page_log2;
     h->middle = (uintptr_t)r;
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     for (unsigned i = 0; i < NLISTS; i++)
@@ -633,13 +636,12 @@ static struct heap *create(const struct page_source *source, const struct heap_c
 
 static void destroy(struct heap *h)
 {
-    struct page_source source = h->source;
     for (struct region *r = h->regions, *next; r; r = next) {
-        struct block *b = first_block(r);
+        const struct block *b = first_block(r);
         while (size_of(b))
             b = next_of(b);
-        next = r->next;
-        source.free_page(source.ctx, r, (size_t)((char *)b + TAG - (char *)r) / source.page_size);
+        next = r->next; /* NULL for the heap's own, which goes last */
+        give_pages(h, r, (size_t)((const char *)b + TAG - (const char *)r));
     }
 }
 

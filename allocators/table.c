@@ -17,7 +17,8 @@
 #define ALLOCATORS(X)                                                                                                  \
     X(null)                                                                                                            \
     HOSTED_ALLOCATORS(X)                                                                                               \
-    X(watermark)
+    X(watermark)                                                                                                       \
+    X(segfit)
 
 #define PAGE_KINDS(X)                                                                                                  \
     X(arena)                                                                                                           \
