@@ -1,6 +1,7 @@
 # The allocators, the page sources, and their tests. A new one is a line in allocator_files and one in table.c.
 allocator_files = \
 	allocators/alloc.h \
+	allocators/freelist.c \
 	allocators/libc.c \
 	allocators/null.c \
 	allocators/options.c \
@@ -10,6 +11,8 @@ allocator_files = \
 	allocators/resize.c \
 	allocators/segfit.c \
 	allocators/table.c \
+	allocators/tagged.h \
+	allocators/tags.h \
 	allocators/watermark.c
 
 noinst_LIBRARIES += allocators/liballoc.a

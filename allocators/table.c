@@ -18,6 +18,7 @@
     X(null)                                                                                                            \
     HOSTED_ALLOCATORS(X)                                                                                               \
     X(watermark)                                                                                                       \
+    X(freelist)                                                                                                        \
     X(segfit)
 
 #define PAGE_KINDS(X)                                                                                                  \
