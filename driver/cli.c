@@ -234,7 +234,7 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
     case KEY_CPU:
         return read_cpu(text, &cli->cpu, error);
     default: /* KEY_SEED */
-        return read_count("seed", text, 0, UINT64_MAX, &cli->seed, error);
+        return read_count("seed", text, 0, INT64_MAX, &cli->seed, error);
     }
 }
 

@@ -95,7 +95,7 @@ struct job {
     uint32_t randomized;                 /* address randomisation could not be turned off */
     uint32_t unpinned;                   /* the CPU could not be chosen */
     uint32_t arena_moved;                /* the arena could not have its fixed address */
-    uint64_t arena_address, arena_given; /* where it is, bytes */
+    uint64_t arena_address, arena_given; /* where it is, 0 without one; bytes that the page source has */
     volatile uint64_t step;              /* where the run is; in the timed passes only when diagnosing */
     uint64_t failed_step;                /* OUTCOME_FAILED: the op, or where else */
     char reason[480];                    /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */

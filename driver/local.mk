@@ -28,7 +28,7 @@ driver_libdriver_a_SOURCES = \
 nodist_driver_libdriver_a_SOURCES = driver/build.h
 driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS)
 driver_libs = driver/libdriver.a traces/libtraces.a allocators/liballoc.a \
-	$(TRACE_LIBS_LIBS) $(JANSSON_LIBS) -lm $(DL_LIBS)
+	$(TRACE_LIBS_LIBS) $(JANSSON_LIBS) -lm
 
 bin_PROGRAMS += replay
 replay_SOURCES = driver/main.c
@@ -46,14 +46,36 @@ driver/build.h: driver-build-facts
 	{ echo '/* build.h - made by the build: what it is and how it was made. */'; \
 	  echo '#define BUILD_VERSION "$(PACKAGE_VERSION)"'; \
 	  echo "#define BUILD_REVISION \"$$revision\""; \
-	  echo '#define BUILD_FLAGS "$(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS)"'; \
+	  flags=`echo $(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS)`; echo "#define BUILD_FLAGS \"$$flags\""; \
 	} > $@.new; \
 	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
+# ---- Tests ----------------------------------------------------------------------------------------------------------
+
+# An allocator that goes wrong on demand, and one built for another contract.
+check_PROGRAMS += driver/tests/faulty.so driver/tests/other_abi.so
+driver_tests_faulty_so_SOURCES = driver/tests/faulty.c
+driver_tests_faulty_so_CFLAGS = $(AM_CFLAGS) -fPIC
+driver_tests_faulty_so_LDFLAGS = -shared
+driver_tests_other_abi_so_SOURCES = driver/tests/faulty.c
+driver_tests_other_abi_so_CPPFLAGS = $(AM_CPPFLAGS) -DFAULTY_ABI=999
+driver_tests_other_abi_so_CFLAGS = $(AM_CFLAGS) -fPIC
+driver_tests_other_abi_so_LDFLAGS = -shared
+
+EXTRA_DIST += results/schema.json driver/tests/tap.py
+dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/results.py
+TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/results.py
+
 if HAVE_CMOCKA
-driver_unit_tests = driver/tests/numbers_test
-check_PROGRAMS += $(driver_unit_tests)
-TESTS += $(driver_unit_tests)
-driver_tests_numbers_test_CPPFLAGS = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
-driver_tests_numbers_test_LDADD = $(driver_libs) $(CMOCKA_LIBS)
+driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test
+check_PROGRAMS += $(driver_tests)
+TESTS += $(driver_tests)
+driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
+driver_test_libs = $(driver_libs) $(CMOCKA_LIBS)
+driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_numbers_test_LDADD = $(driver_test_libs)
+driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_shadow_test_LDADD = $(driver_test_libs)
+driver_tests_study_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_study_test_LDADD = $(driver_test_libs)
 endif

@@ -109,8 +109,7 @@ static json_t *pages_object(const struct run *run)
     if (hosted || !pages_spec_read(&spec, run->cli->pages, &error))
         return json_null(); /* it brings its own memory */
     json_t *object = named_object(spec.kind->name, run->cli->pages, spec.kind->options, &spec.values);
-    json_object_set_new(object, FIELD_ARENA,
-                        spec.kind->caps & CAP_HOSTED ? json_null() : json_integer((json_int_t)run->study->arena_bytes));
+    json_object_set_new(object, FIELD_ARENA, json_integer((json_int_t)run->study->arena_bytes));
     return object;
 }
 
@@ -129,7 +128,7 @@ static json_t *settings_object(const struct run *run)
     json_object_set_new(object, FIELD_PINNED, json_boolean(job->cpu >= 0 && !job->unpinned));
     json_object_set_new(object, FIELD_RANDOMIZED, json_boolean(job->randomized));
     json_object_set_new(object, FIELD_ARENA_FIXED,
-                        job->arena_given == 0 ? json_null() : json_boolean(!job->arena_moved));
+                        job->arena_address == 0 ? json_null() : json_boolean(!job->arena_moved));
     json_object_set_new(object, FIELD_RUNNER, text_or_null(getenv("HEAPBENCH_RUNNER")));
     return object;
 }

@@ -146,6 +146,27 @@ static bool out_of_time(struct cell *cell, const struct round *round)
     return true;
 }
 
+/* What the machine did not let the workers have: every row says it, people are told once. */
+static void tell_once(struct sweep *sweep, const struct job *job)
+{
+    if (job->randomized && !job->keep_random && !sweep->told_random) {
+        sweep->told_random = true;
+        progress_clear(sweep->progress);
+        fprintf(stderr,
+                "replay: address randomisation cannot be turned off here: runs differ in layout; raise --runs\n");
+    }
+    if (job->unpinned && !sweep->told_pinned) {
+        sweep->told_pinned = true;
+        progress_clear(sweep->progress);
+        fprintf(stderr, "replay: runs cannot be pinned to CPU %d; name another with --cpu, or none\n", job->cpu);
+    }
+    if (job->arena_moved && !sweep->told_arena) {
+        sweep->told_arena = true;
+        progress_clear(sweep->progress);
+        fprintf(stderr, "replay: the arena cannot be at its fixed address here: layouts differ from other machines'\n");
+    }
+}
+
 static bool do_run(struct round *round, struct cell *cell, unsigned turn)
 {
     struct sweep *sweep = round->sweep;
@@ -165,6 +186,7 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
     cell->spent_ns += clock_ns() - begin;
     if (run.status == RUN_STOPPED)
         return false;
+    tell_once(sweep, run.job);
     if (!keep(cell, &run, round, &latency))
         return false;
     if (cell == round->study->floor && round->pass == PASS_THROUGHPUT && run.status == RUN_DONE)

@@ -11,7 +11,8 @@ struct sweep {
     struct launcher *launcher;
     struct row_file *rows;
     struct progress *progress;
-    uint64_t random; /* the state of the shuffles */
+    uint64_t random;                           /* the state of the shuffles */
+    bool told_random, told_pinned, told_arena; /* what the machine could not do is said once */
 };
 
 /* Runs that sweep_trace() will do at most for one trace, for the progress line. */

@@ -50,14 +50,14 @@ void bench_lacks(struct bench *bench, const char *format, ...)
 }
 
 /* Why no pages were to be had, and what to do. */
+static void fail_for_pages(struct bench *bench, uint64_t step, const char *what) __attribute__((noreturn));
 static void fail_for_pages(struct bench *bench, uint64_t step, const char *what)
 {
-    const double mib = 1024.0 * 1024.0, held = (double)bench->watch.held / mib;
-    if (bench->region != NULL)
-        bench_failed(bench, step,
-                     "%s: the arena of %.1f MiB is used up (%.1f MiB held, %zu pages asked for); more: --arena=SIZE",
-                     what, (double)bench->region_bytes / mib, held, bench->watch.refused);
-    bench_failed(bench, step, "%s: the page source has no more (%.1f MiB held, %zu pages asked for)", what, held,
+    const double mib = 1024.0 * 1024.0;
+    bench_failed(bench, step,
+                 "%s: the %.1f MiB of --pages=%s are used up (%.1f MiB held, %zu pages asked for); more: "
+                 "--arena=SIZE",
+                 what, (double)bench->region_bytes / mib, bench->pages.kind->name, (double)bench->watch.held / mib,
                  bench->watch.refused);
 }
 
@@ -151,12 +151,14 @@ static void map_arena(struct bench *bench)
 {
     struct job *job = bench->job;
     const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    if (bench->pages.kind->caps & CAP_HOSTED)
-        return; /* brings its own memory */
     const size_t bytes = (size_t)ALLOC_ROUND_UP(job->arena_bytes, (uint64_t)bench->page);
     if (bytes < job->arena_bytes)
         bench_lacks(bench, "an arena of %llu bytes is more than an address here can span; give a smaller --arena=SIZE",
                     (unsigned long long)job->arena_bytes);
+    bench->region_bytes = bytes;
+    job->arena_given = bytes;
+    if (bench->pages.kind->caps & CAP_HOSTED)
+        return; /* brings its own memory; the size is its limit */
     void *wanted = (void *)ARENA_ADDRESS;
     bench->region = mmap(wanted, bytes, PROT_READ | PROT_WRITE, flags | MAP_FIXED_NOREPLACE, -1, 0);
     if (bench->region == MAP_FAILED)
@@ -164,9 +166,7 @@ static void map_arena(struct bench *bench)
     if (bench->region == MAP_FAILED)
         bench_lacks(bench, "no room for an arena of %zu bytes; give a smaller --arena=SIZE", bytes);
     job->arena_moved = bench->region != wanted;
-    bench->region_bytes = bytes;
     job->arena_address = (uintptr_t)bench->region;
-    job->arena_given = bytes;
 }
 
 static void find_left(struct bench *bench)

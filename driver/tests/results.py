@@ -1,0 +1,167 @@
+"""results.py - the rows that ./replay writes: the schema, the fields, what is kept, and in which order runs are done."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+import jsonschema
+
+sys.dont_write_bytecode = True
+from tap import FAULTY, REPLAY, SMALL, SOURCE, finish, ok, replay, rows, trace  # noqa: E402
+
+with open(os.path.join(SOURCE, "results", "schema.json"), encoding="utf-8") as file:
+    schema = json.load(file)
+jsonschema.Draft202012Validator.check_schema(schema)
+validator = jsonschema.Draft202012Validator(schema)
+small = trace(SMALL)
+
+
+def errors(found):
+    return [f"{row['pass']}: {list(e.path)}: {e.message[:200]}" for row in found for e in validator.iter_errors(row)]
+
+
+result = replay("--alloc=null,libc,watermark,null-inline", f"--alloc={FAULTY}:fault=refuse:at=5", "--runs=2", "--json=-", small)
+found = rows(result.stdout)
+ok(len(found) == 19, "--json=- is one JSON document a line, and nothing else", result.stdout[:2000])
+ok(errors(found) == [], "every row is as the schema says", "\n".join(errors(found)))
+ok({row["pass"] for row in found} == {"verify", "space", "throughput", "latency"}, "rows of every pass were checked")
+ok({row["status"] for row in found} == {"done", "failed"}, "rows of success and of failure were checked")
+
+# The schema refuses what is not as it says: it is no formality.
+for name, spoil in {
+    "an unknown field": lambda row: row.update(surprise=1),
+    "a field less": lambda row: row.pop("turn"),
+    "a figure of another pass": lambda row: row["figures"].update(p50_ns=1.0),
+    "a done row without figures": lambda row: row.update(figures=None),
+}.items():
+    row = json.loads(json.dumps(next(row for row in found if row["pass"] == "throughput")))
+    spoil(row)
+    ok(list(validator.iter_errors(row)) != [], f"the schema refuses {name}")
+
+
+def mentioned(value):
+    """All keys and enum members of the schema."""
+    if isinstance(value, dict):
+        return set(value) | set().union(*map(mentioned, value.values())) if value else set()
+    if isinstance(value, list):
+        return set().union(*map(mentioned, value)) if value else set()
+    return set()
+
+
+with open(os.path.join(SOURCE, "driver", "fields.h"), encoding="utf-8") as file:
+    fields = set(re.findall(r'^#define FIELD_\w+\s+"(\w+)"', file.read(), re.M))
+ok(len(fields) > 60 and fields <= mentioned(schema), "the schema knows every field", fields - mentioned(schema))
+
+# Nothing unknown is a number: it is null, and there is a reason.
+libc = next(row for row in found if row["allocator"]["name"] == "libc" and row["pass"] == "space")
+ok(
+    libc["figures"]["external_fragmentation_at_peak"] is None
+    and "walk()" in libc["missing"]["external_fragmentation_at_peak"],
+    "what cannot be measured is null with the reason",
+    libc["missing"],
+)
+ok(
+    all(key in row["missing"] for row in found if row["figures"] for key, value in row["figures"].items() if value is None),
+    "every null figure has its reason",
+)
+throughput = [row for row in found if row["pass"] == "throughput" and row["allocator"]["name"] != "faulty"]
+ok(
+    all(
+        abs(row["figures"]["ns_per_op"] - row["figures"]["floor_ns_per_op"] - row["figures"]["above_floor_ns_per_op"]) < 1e-6
+        for row in throughput
+    ),
+    "raw and floor-corrected figures agree",
+)
+ok(
+    all(row["turn"] == 0 and row["figures"]["above_floor_ns_per_op"] == 0 for row in throughput if row["allocator"]["spec"] == "null"),
+    "null is first in its round and its own floor",
+)
+verify = next(row for row in found if row["allocator"]["name"] == "libc" and row["pass"] == "verify")
+ok(verify["figures"]["blocks_checked"] == 2 + 4 + 3, "verify compares each block at realloc, at free, and at the end", verify["figures"])
+latency = [row for row in found if row["allocator"]["name"] == "libc" and row["pass"] == "latency"]
+ok(
+    all(sum(count for _, count in row["figures"]["histogram"]["upto_ns_and_count"]) == len(SMALL) for row in latency),
+    "the histogram counts every op once",
+)
+ok(
+    [row["figures"]["worst_of_least_runs"] for row in latency] == [1, 2]
+    and latency[1]["figures"]["worst_of_least_ns"] <= latency[0]["figures"]["worst_of_least_ns"] * 1.001,
+    "the worst of the least does not grow with runs",
+    [row["figures"]["worst_of_least_ns"] for row in latency],
+)
+
+# Space figures of a known allocator on a known trace, byte by byte: FAULTY holds a page for itself and each block.
+space = rows(replay(f"--alloc={FAULTY}", "--passes=space", "--json=-", small).stdout)[0]["figures"]
+page = found[0]["host"]["page_bytes"]
+peak = 300 + 200 + 5000 - 200  # the blocks a (resized), d, and c of 200
+ok(space["requested_peak_bytes"] == 300 + 5000 + 200, "peak of live", space)
+ok(
+    space["held_at_peak_bytes"] == page * (1 + 1 + 1 + (64 + 5000) // page + 1)
+    and space["granted_at_peak_bytes"] == 5500
+    and space["internal_fragmentation_at_peak"] == 0,
+    "held and granted at the peak",
+    space,
+)
+ok(space["touched_at_end_bytes"] % page == 0 and space["touched_at_end_bytes"] >= 3 * page, "touched is whole pages", space)
+
+
+def order(seed):
+    out = replay("--alloc=libc,watermark,null,null-inline", "--passes=throughput", "--runs=5", f"--seed={seed}", "--json=-", small)
+    return [(row["run"], row["turn"], row["allocator"]["spec"]) for row in rows(out.stdout)]
+
+
+first = order(1)
+ok(first == order(1) and first != order(2), "the seed decides the order of turns")
+ok(
+    all(sorted(spec for run, _, spec in first if run == r) == ["libc", "null", "null-inline", "watermark"] for r in range(5)),
+    "every allocator has one turn a round",
+    first,
+)
+
+# A sweep that is interrupted keeps its rows, prints its table, and dies of the signal.
+with tempfile.TemporaryDirectory() as folder:
+    path = os.path.join(folder, "kept rows.jsonl")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write('{"from": "before"}\n')
+    sweep = subprocess.Popen(
+        [REPLAY, "--alloc=libc", "--runs=10000", "--passes=throughput", f"--json={path}", small],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.time() + 60
+    while time.time() < deadline:
+        with open(path, encoding="utf-8") as file:
+            if file.read().count("\n") >= 5:
+                break
+        time.sleep(0.02)
+    sweep.send_signal(signal.SIGINT)
+    out, err = sweep.communicate(timeout=60)
+    with open(path, encoding="utf-8") as file:
+        lines = file.read().splitlines()
+    ok(sweep.returncode == -signal.SIGINT, "an interrupted sweep dies of the signal", sweep.returncode)
+    ok(json.loads(lines[0]) == {"from": "before"}, "rows are appended")
+    ok(len(lines) >= 5 and errors(map(json.loads, lines[1:])) == [], "the rows of an interrupted sweep are kept", lines[-1][:300])
+    ok("\nlibc " in out and "kept" in err, "the table of what there is is printed", out + err)
+
+    # Time that is up is said, and what was done stays.
+    out = replay("--alloc=libc", "--runs=10000", "--passes=throughput", "--limit=0.5", small).stdout
+    ok("--limit=SECONDS" in out and "of 10000 runs" in out, "runs left out for want of time are said", out)
+
+    # A machine that cannot pin is told, and said in the row.
+    result = replay("--alloc=null", "--runs=1", "--cpu=65535", "--json=-", small)
+    ok(
+        all(not row["settings"]["pinned"] for row in rows(result.stdout)) and "cannot be pinned" in result.stderr,
+        "a CPU that is not there is said",
+        result.stderr,
+    )
+    result = replay("--alloc=null", "--runs=1", "--randomize", "--json=-", small)
+    ok(all(row["settings"]["address_randomisation"] for row in rows(result.stdout)), "--randomize is in the rows", result.stdout)
+
+os.unlink(small)
+finish()
