@@ -184,18 +184,34 @@ static uint64_t largest(const uint64_t *values, uint32_t n)
     return max;
 }
 
+/* How many ops of each kind; false: there are others. Eight counters of a byte share a word, emptied before one can
+ * overflow: counters in memory would wait for their own last store. */
+static bool count_kinds(const uint8_t *kinds, uint32_t n, uint32_t of[8])
+{
+    static const uint64_t one[8] = {UINT64_C(1) << 0,  UINT64_C(1) << 8,  UINT64_C(1) << 16, UINT64_C(1) << 24,
+                                    UINT64_C(1) << 32, UINT64_C(1) << 40, UINT64_C(1) << 48, UINT64_C(1) << 56};
+    unsigned all = 0;
+    memset(of, 0, 8 * sizeof *of);
+    for (uint32_t i = 0; i < n;) {
+        uint64_t counters = 0;
+        for (uint32_t end = n - i > 255 ? i + 255 : n; i < end; i++) {
+            counters += one[kinds[i] & 7];
+            all |= kinds[i];
+        }
+        for (int k = 0; k < 8; k++)
+            of[k] += counters >> 8 * k & 255;
+    }
+    _Static_assert(OP_KINDS == 6, "the kinds fill six of the eight counters");
+    return all < 8 && of[6] == 0 && of[7] == 0;
+}
+
 /* As many values in each column as the kinds say, all within bounds. Ages are checked as ops are handed out. */
 static const char *check_columns(const struct native *native)
 {
-    uint32_t of[256] = {0}, ops = native->ops;
+    uint32_t of[8], ops = native->ops;
     if (native->n[COLUMN_KIND] != ops)
         return "not as many kinds as ops";
-    for (uint32_t i = 0; i < ops; i++)
-        of[native->kinds[i]]++;
-    uint32_t known = 0;
-    for (int k = 0; k < OP_KINDS; k++)
-        known += of[k];
-    if (known != ops)
+    if (!count_kinds(native->kinds, ops, of))
         return "an unknown op";
     if (native->n[COLUMN_SIZE] != of[OP_MALLOC] + of[OP_CALLOC] + of[OP_ALIGNED] + of[OP_REALLOC] ||
         native->n[COLUMN_AGE] != of[OP_REALLOC] + of[OP_FREE] || native->n[COLUMN_ALIGN] != of[OP_ALIGNED] ||
@@ -274,25 +290,26 @@ static uint32_t fill_ops(struct native *native, struct op *ops, uint32_t n, uint
     const uint8_t *kinds = native->kinds + native->at;
     const uint64_t *size = native->values[COLUMN_SIZE] + native->used[COLUMN_SIZE];
     const uint64_t *age = native->values[COLUMN_AGE] + native->used[COLUMN_AGE];
+    const uint64_t *align = native->values[COLUMN_ALIGN] + native->used[COLUMN_ALIGN];
     uint64_t next = native->next_block;
     uint32_t i;
     for (i = 0; i < n; i++) {
-        unsigned kind = kinds[i], sized = op_has_size(kind), aged = op_has_age(kind), born = kind <= OP_ALIGNED;
-        uint64_t a = *age & -(uint64_t)aged;
-        if (__builtin_expect(a > next || (kind == OP_REALLOC && a == 0), 0))
+        unsigned kind = kinds[i];
+        uint64_t sized = op_has_size(kind), aged = op_has_age(kind), born = kind <= OP_ALIGNED;
+        uint64_t back = *age & -aged; /* 0 when born: the block is `next` itself */
+        if (__builtin_expect((back > next) | ((uint64_t)(kind == OP_REALLOC) > back), 0))
             break;
-        ops[i] = (struct op){.kind = kind,
-                             .thread = thread,
-                             .block = (born || a != 0) ? next - a : TRACE_NULL,
-                             .size = *size & -(uint64_t)sized};
+        uint64_t none = (uint64_t)((born | back) == 0);
+        ops[i] = (struct op){.kind = kind, .thread = thread, .block = (next - back) | -none, .size = *size & -sized};
         if (__builtin_expect(kind == OP_ALIGNED, 0))
-            ops[i].align = UINT64_C(1) << native->values[COLUMN_ALIGN][native->used[COLUMN_ALIGN]++];
+            ops[i].align = UINT64_C(1) << *align++;
         size += sized;
         age += aged;
         next += born;
     }
     native->used[COLUMN_SIZE] = (uint32_t)(size - native->values[COLUMN_SIZE]);
     native->used[COLUMN_AGE] = (uint32_t)(age - native->values[COLUMN_AGE]);
+    native->used[COLUMN_ALIGN] = (uint32_t)(align - native->values[COLUMN_ALIGN]);
     native->next_block = next;
     return i;
 }

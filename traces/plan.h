@@ -57,6 +57,12 @@ struct plan {
  * that is cut off gives a plan of what is whole; see trace_info(). */
 bool plan_build(struct plan *plan, struct trace_reader *reader, struct error *error);
 
+/* The header of the plan that plan_build() would make, hash and all, and each op with the slot of its block, in memory in
+ * proportion to the live blocks alone. The slot of an op without a block is 0. */
+typedef void plan_visit(void *arg, const struct op *op, uint32_t slot);
+bool plan_survey(struct plan_header *header, struct trace_reader *reader, plan_visit *visit, void *arg,
+                 struct error *error);
+
 /* Maps a plan that another process built; takes the descriptor. */
 bool plan_map(struct plan *plan, int fd, struct error *error);
 

@@ -1,8 +1,8 @@
 /*
  * reader.h - what every kind of trace reader has in common. For the readers themselves; users see trace.h.
  *
- * A reader embeds this as its first member. Adding a kind is one opener in trace.c, or, for a text format, one line in
- * the table of import/import.c.
+ * A reader embeds this as its first member. Adding a kind is one opener in trace.c; a text format is one line in
+ * the table of import/import.c, a model one in that of synth/synth.c.
  */
 #ifndef HEAPBENCH_READER_H
 #define HEAPBENCH_READER_H

@@ -7,10 +7,11 @@
 
 #include "traces/format.h"
 #include "traces/reader.h"
+#include "traces/synth/synth.h"
 
 const char *const op_names[OP_KINDS] = {"malloc", "calloc", "aligned", "realloc", "free", "thread_end"};
 
-struct trace_reader *trace_open(const char *path, struct error *error)
+static struct trace_reader *open_file(const char *path, struct error *error)
 {
     struct source *source = source_open(path, error);
     if (!source)
@@ -22,9 +23,14 @@ struct trace_reader *trace_open(const char *path, struct error *error)
         source_close(source);
         return NULL;
     }
-    /* one byte of the magic tells: nothing of text starts with it */
+    /* Also a file that ends within the magic: no text starts with its first byte. */
     bool native = memcmp(first, FORMAT_MAGIC, n) == 0;
-    struct trace_reader *reader = native ? native_open(source, error) : import_open(source, error);
+    return native ? native_open(source, error) : import_open(source, error);
+}
+
+struct trace_reader *trace_open(const char *path, struct error *error)
+{
+    struct trace_reader *reader = synth_is_model(path) ? synth_open(path, error) : open_file(path, error);
     if (reader)
         reader->info.note = reader->note;
     return reader;

@@ -42,7 +42,7 @@ enum trace_flags {
 };
 
 struct trace_info {
-    const char *format;   /* "heapbench", "android", "wee_alloc" */
+    const char *format;   /* "heapbench", "android", "wee_alloc", "model" */
     uint32_t flags;       /* enum trace_flags */
     const char *meta;     /* "key: value" lines about the recording (command, machine, …); "" when there are none */
     uint64_t skipped;     /* so far: events that make no op, or not quite the op they were (a free of a block born before
@@ -54,7 +54,7 @@ struct trace_info {
 struct trace_reader;
 
 /* Opens a trace of any format known, plain or compressed (gzip, zstd, zip, …); the format is found from the content.
- * "-" is standard input. NULL: *error says why. */
+ * "-" is standard input; "model:churn:live=5000" is a synthetic trace, see traces/synth/. NULL: *error says why. */
 struct trace_reader *trace_open(const char *path, struct error *error);
 
 /* Up to n ops into ops[]; the number read. 0: the end, or a bad file (then *error is set). Every op handed out is valid:

@@ -93,8 +93,7 @@ struct trace_reader *import_open(struct source *source, struct error *error)
     return &import->base;
 }
 
-/* ---- Helpers for line parsers
- * ------------------------------------------------------------------------------------------ */
+/* ---- Helpers for line parsers ------------------------------------------------------------------------------------ */
 
 bool take_decimal(const char **at, const char *end, uint64_t *value)
 {
@@ -154,8 +153,7 @@ bool take_blanks(const char **at, const char *end)
     return *at > begin;
 }
 
-/* ---- Blocks by address
- * --------------------------------------------------------------------------------------------------- */
+/* ---- Blocks by address ------------------------------------------------------------------------------------------- */
 
 #define LINE(import)     (unsigned long long)(import)->line
 #define ADDRESS(address) (unsigned long long)(address)

@@ -56,8 +56,7 @@ bool take_text(const char **at, const char *end, const char *text);
 /* One blank or more. */
 bool take_blanks(const char **at, const char *end);
 
-/* ---- Helpers for formats that name blocks by address: each fills *op, or tells reader_tolerate() why not
- * ------------- */
+/* ---- Helpers for formats that name blocks by address: each fills *op, or tells reader_tolerate() why not --------- */
 
 enum import_result import_alloc(struct import *import, struct op *op, uint64_t address, const char **wrong);
 enum import_result import_free(struct import *import, struct op *op, uint64_t address);

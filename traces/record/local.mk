@@ -18,7 +18,7 @@ traces_record_preload_so_LDADD =
 check_PROGRAMS += traces/record/tests/target traces/record/tests/count
 traces_record_tests_target_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -O1 -fno-builtin
 traces_record_tests_target_LDADD = -lpthread
-traces_record_tests_count_LDADD = traces/libtraces.a $(TRACE_LIBS_LIBS)
+traces_record_tests_count_LDADD = $(traces_libs)
 dist_check_SCRIPTS += traces/record/tests/record.sh
 TESTS += traces/record/tests/record.sh
 if HAVE_CMOCKA
@@ -26,6 +26,6 @@ check_PROGRAMS += traces/record/tests/image
 traces_record_tests_image_SOURCES = traces/record/tests/image.c traces/record/image.c traces/record/blocks.c \
 	traces/record/ring_reader.c traces/record/futex.c
 traces_record_tests_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
-traces_record_tests_image_LDADD = traces/libtraces.a $(TRACE_LIBS_LIBS) $(CMOCKA_LIBS)
+traces_record_tests_image_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 TESTS += traces/record/tests/image
 endif

@@ -26,8 +26,7 @@ static bool one_file(const struct arguments *arguments, struct error *error)
     return arguments->nfiles == 1 || error_set(error, EXIT_USAGE, "%s: takes one file", arguments->command->name);
 }
 
-/* ---- Output under its final name only when it is whole
- * --------------------------------------------------------------- */
+/* ---- Output under its final name only when it is whole ----------------------------------------------------------- */
 
 /* The name to write to: beside the final one, or that itself when it is no regular file. NULL: no memory. */
 static char *part_name(const char *path)
@@ -50,8 +49,7 @@ static bool settle(const char *part, const char *path, bool done, struct error *
     return false;
 }
 
-/* ---- import
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- import ------------------------------------------------------------------------------------------------------ */
 
 static bool copy_ops(const char *path, struct trace_reader *reader, struct trace_writer *writer, struct error *error)
 {
@@ -110,8 +108,7 @@ bool command_import(const struct arguments *arguments, struct error *error)
     return done;
 }
 
-/* ---- export
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- export ------------------------------------------------------------------------------------------------------ */
 
 static const struct importer *format_named(const char *name, struct error *error)
 {
@@ -174,18 +171,17 @@ bool command_export(const struct arguments *arguments, struct error *error)
     return done;
 }
 
-/* ---- head
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- head -------------------------------------------------------------------------------------------------------- */
 
 static void print_readable(uint64_t index, const struct op *op, uint32_t flags)
 {
-    printf("%8llu  thread %-6u %-10s", (unsigned long long)index, op->thread, op_names[op->kind]);
+    printf("%8llu  thread %-6u %s", (unsigned long long)index, op->thread, op_names[op->kind]);
     if (op->kind == OP_FREE && op->block == TRACE_NULL)
         printf(" NULL");
     else if (op->kind != OP_THREAD_END)
-        printf(" block %-8llu", (unsigned long long)op->block);
+        printf(" block %llu", (unsigned long long)op->block);
     if (op->kind <= OP_REALLOC)
-        printf(" %llu bytes", (unsigned long long)op->size);
+        printf(", %llu bytes", (unsigned long long)op->size);
     if (op->kind == OP_ALIGNED)
         printf(", aligned to %llu", (unsigned long long)op->align);
     if (flags & TRACE_TIME)
