@@ -29,6 +29,12 @@ struct index {
 
 enum { OPT_FIT = 1 }; /* behind tagged.h's own */
 
+static size_t index_bytes(const uint64_t *opt)
+{
+    (void)opt;
+    return sizeof(struct index);
+}
+
 static void index_init(struct index *x, const uint64_t *opt)
 {
     link_init(&x->list);

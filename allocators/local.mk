@@ -13,6 +13,7 @@ allocator_files = \
 	allocators/table.c \
 	allocators/tagged.h \
 	allocators/tags.h \
+	allocators/tlsf.c \
 	allocators/watermark.c
 
 noinst_LIBRARIES += allocators/liballoc.a

@@ -32,6 +32,12 @@ struct index {
     struct link lists[NLISTS];
 };
 
+static size_t index_bytes(const uint64_t *opt)
+{
+    (void)opt;
+    return sizeof(struct index);
+}
+
 static void index_init(struct index *x, const uint64_t *opt)
 {
     (void)opt;

@@ -19,7 +19,8 @@
     HOSTED_ALLOCATORS(X)                                                                                               \
     X(watermark)                                                                                                       \
     X(freelist)                                                                                                        \
-    X(segfit)
+    X(segfit)                                                                                                          \
+    X(tlsf)
 
 #define PAGE_KINDS(X)                                                                                                  \
     X(arena)                                                                                                           \

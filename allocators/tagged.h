@@ -7,6 +7,7 @@
  * the includer has defined
  *
  *   struct index                                             what it keeps of its free blocks
+ *   static size_t index_bytes(const uint64_t *opt);                what it needs in all, struct index or more
  *   static void index_init(struct index *, const uint64_t *opt);
  *   static void index_insert(struct index *, struct block *);      the block is free, its tags are set
  *   static void index_remove(struct index *, struct block *);
@@ -38,10 +39,9 @@ struct heap {
     size_t give;            /* a free block of this many bytes gives its pages back */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
+    size_t bytes;           /* of this struct with its index, which may go on behind it */
     struct index index;
 };
-
-_Static_assert(sizeof(struct heap) + sizeof(struct region) + 4 * UNIT <= 4096, "the heap fits in a page");
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------
  */
@@ -62,7 +62,7 @@ static void give_pages(struct heap *h, void *pages, size_t bytes)
 
 static inline struct block *first_block(const struct region *r)
 {
-    size_t skip = sizeof *r + (r->heap ? sizeof(struct heap) : 0);
+    size_t skip = sizeof *r + (r->heap ? r->heap->bytes : 0);
     return (struct block *)((uintptr_t)r + ALLOC_ROUND_UP(skip + TAG, UNIT) - TAG);
 }
 
@@ -372,13 +372,14 @@ enum { OPT_GIVE, TAGGED_OPTIONS };
 
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
 {
-    size_t bytes = ALLOC_ROUND_UP(sizeof(struct region) + sizeof(struct heap) + 4 * UNIT, source->page_size);
+    size_t own = offsetof(struct heap, index) + index_bytes(config->opt);
+    size_t bytes = ALLOC_ROUND_UP(sizeof(struct region) + own + 4 * UNIT, source->page_size);
     unsigned page_log2 = alloc_first_bit(source->page_size);
     struct region *r = source->alloc_page(source->ctx, bytes >> page_log2);
     if (!r)
         return NULL;
     struct heap *h = (struct heap *)(r + 1);
-    *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .touching = true};
+    *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .bytes = own, .touching = true};
     h->page_log2 = page_log2;
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
