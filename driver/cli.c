@@ -47,7 +47,9 @@ static const struct argp_option options[] = {
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
-     "Begin no other run of an allocator on a trace after this long; what is left out is said (600)", 2},
+     "Begin only one more run a pass, without warm-up, of an allocator that took this long on a trace; it is said "
+     "(600)",
+     2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A run that takes longer hangs (300)", 2},
     {"cpu", KEY_CPU, "N|none", 0, "CPU that runs are pinned to (the highest allowed)", 2},
     {"seed", KEY_SEED, "N", 0, "Of the order in which allocators take turns (1)", 2},

@@ -87,7 +87,7 @@ struct job {
     int32_t plan_fd, ticks_fd;
     uint64_t arena_bytes;
     uint64_t timed_ns; /* throughput: repeat until this much was timed */
-    uint64_t limit_ns; /* begin no other replay after this long; one is always measured */
+    uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
 
     /* What is answered; written by the worker. */

@@ -50,6 +50,29 @@ driver/build.h: driver-build-facts
 	} > $@.new; \
 	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
 
+# ---- Measuring ------------------------------------------------------------------------------------------------------
+
+# The shell expands them: a source folder may have a space in its name.
+shipped_traces = '$(top_srcdir)'/traces/*.trace
+
+# Exit code 1: that an allocator cannot do a trace is one of the things to be seen.
+failed_work_is_a_row = test $$? -eq 1
+
+## make demo: all shipped traces against all allocators, in under two minutes; rows in results/demo.jsonl
+.PHONY: demo bench
+demo: replay
+	@$(MKDIR_P) results; rm -f results/demo.jsonl
+	@./replay --runs=3 --limit=2 --json=results/demo.jsonl $(shipped_traces) || $(failed_work_is_a_row)
+
+## make bench: these and the models, with more runs; rows and tables in results/bench-DATE.jsonl and .txt
+BENCH_RUNS = 15
+BENCH_LIMIT = 120
+bench: replay
+	@$(MKDIR_P) results; name=results/bench-`date +%Y%m%d-%H%M%S`; \
+	./replay --runs=$(BENCH_RUNS) --limit=$(BENCH_LIMIT) --json=$$name.jsonl $(shipped_traces) model:churn model:kernel \
+	  > $$name.txt || $(failed_work_is_a_row) && \
+	cat $$name.txt && echo "rows: $$name.jsonl, tables: $$name.txt"
+
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 # An allocator that goes wrong on demand, and one built for another contract.

@@ -33,7 +33,7 @@ static int complain(const struct error *error)
 
 static void warn_of_noise(const struct host *host)
 {
-    if (host->noise_share > 0.02)
+    if (host->noise_share > 0.05)
         fprintf(stderr,
                 "replay: this machine is noisy: %.1f %% of a test loop's time went elsewhere, up to %.0f µs at once; "
                 "stop what else runs, or raise --runs\n",

@@ -19,6 +19,21 @@
 #include "driver/row_figures.h"
 #include "driver/statistics.h"
 
+/* JSON is UTF-8, paths are any bytes: what is no UTF-8 becomes '?'. */
+static json_t *text_of(const char *text)
+{
+    json_t *string = json_string(text);
+    if (string != NULL)
+        return string;
+    char *copy = strdup(text);
+    for (char *at = copy; at != NULL && *at != '\0'; at++)
+        if ((unsigned char)*at >= 0x80)
+            *at = '?';
+    string = json_string(copy ? copy : "");
+    free(copy);
+    return string;
+}
+
 void row_set_number(struct row_figures *row, const char *field, double value, const char *why)
 {
     const bool known = !isnan(value);
@@ -52,14 +67,14 @@ json_t *row_op(const struct plan *plan, uint64_t step)
 
 static json_t *text_or_null(const char *text)
 {
-    return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+    return text != NULL && text[0] != '\0' ? text_of(text) : json_null();
 }
 
 static json_t *trace_object(const struct study *study)
 {
     const struct plan_header *header = study->plan.header;
     json_t *object = json_object();
-    json_object_set_new(object, FIELD_NAME, json_string(study->name));
+    json_object_set_new(object, FIELD_NAME, text_of(study->name));
     json_object_set_new(object, FIELD_HASH, json_string(study->hash));
     json_object_set_new(object, FIELD_OPS, json_integer((json_int_t)study->ops));
     json_object_set_new(object, FIELD_THREADS, json_integer((json_int_t)header->threads));
@@ -88,8 +103,8 @@ static json_t *named_object(const char *name, const char *spec, const struct all
     json_t *object = json_object(), *options = json_object();
     for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
         json_object_set_new(options, table[i].name, option_value(&table[i], values, i));
-    json_object_set_new(object, FIELD_NAME, json_string(name));
-    json_object_set_new(object, FIELD_SPEC, json_string(spec));
+    json_object_set_new(object, FIELD_NAME, text_of(name));
+    json_object_set_new(object, FIELD_SPEC, text_of(spec));
     json_object_set_new(object, FIELD_OPTIONS, options);
     return object;
 }

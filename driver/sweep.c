@@ -133,16 +133,18 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     snprintf(job->pages, sizeof job->pages, "%s", cli->pages);
 }
 
-/* What was left out is said; a pass that has no run at all is the more so. */
+/* Every pass has one run, however long it takes; which others were left out is said. */
 static bool out_of_time(struct cell *cell, const struct round *round)
 {
     const double limit_s = round->sweep->cli->limit_s;
-    if ((double)cell->spent_ns < limit_s * 1e9)
+    if (round->number == 0 || (double)cell->spent_ns < limit_s * 1e9)
         return false;
-    if (cell->why[0] == '\0')
-        snprintf(cell->why, sizeof cell->why, "%s: %u of %u runs, %.1f s were spent; more: --limit=SECONDS (now %g)",
-                 pass_names[round->pass], round->number, rounds_of(round->sweep->cli, round->pass),
-                 (double)cell->spent_ns / 1e9, limit_s);
+    const size_t length = strlen(cell->why);
+    char *const end = cell->why + length;
+    if (strstr(cell->why, pass_names[round->pass]) == NULL)
+        snprintf(end, sizeof cell->why - length, "%s%s: %u of %u runs, as --limit=%g seconds were up",
+                 length > 0 ? "; " : "", pass_names[round->pass], round->number,
+                 rounds_of(round->sweep->cli, round->pass), limit_s);
     return true;
 }
 

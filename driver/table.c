@@ -73,7 +73,7 @@ static double most(const struct study *study, const struct cell *cell)
 static double worst(const struct study *study, const struct cell *cell)
 {
     (void)study;
-    return latency(cell, cell->latency.worst);
+    return cell->latency.runs > 1 ? latency(cell, cell->latency.worst) : NAN; /* one run cannot tell interrupts apart */
 }
 
 #define SPACE(NAME, MEMBER)                                                                                            \
@@ -208,8 +208,9 @@ static void put_worst_op(const struct page *page, const struct cell *cell)
         put(page, OP_WIDTH, " -", "");
         return;
     }
-    const struct op op = study_op(&page->study->plan, cell->latency.worst_step);
-    snprintf(text, sizeof text, " %s %" PRIu64 " #%" PRIu64, op_names[op.kind], op.size, cell->latency.worst_step);
+    const uint64_t step = cell->latency.runs > 1 ? cell->latency.worst_step : cell->latency.most_step;
+    const struct op op = study_op(&page->study->plan, step);
+    snprintf(text, sizeof text, " %s %" PRIu64 " #%" PRIu64, op_names[op.kind], op.size, step);
     put(page, OP_WIDTH, text, "");
 }
 
@@ -304,7 +305,8 @@ void table_legend(FILE *out, const struct cli *cli)
     if (cli->passes[PASS_LATENCY])
         fprintf(out,
                 "p50 … max: of all single calls, the clock's own cost included. worst: the largest of every op's least "
-                "over the runs,\n  which no interrupt hits each time; its op: kind, bytes, #index from 0.\n");
+                "over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: kind, "
+                "bytes, #index from 0.\n");
     if (cli->passes[PASS_SPACE])
         fprintf(out, "held, touched: peak over the peak requested. intern: 1 − requested/granted, extern: 1 − largest "
                      "free/free total, both at the peak of live.\n");

@@ -29,9 +29,9 @@ static inline uint64_t clock_ns(void)
 static inline __attribute__((always_inline)) uint64_t timer_ticks(void)
 {
 #if defined(__x86_64__) || defined(__i386__)
-    __builtin_ia32_lfence();
+    __asm__ volatile("lfence" ::: "memory");
     uint64_t ticks = __builtin_ia32_rdtsc();
-    __builtin_ia32_lfence();
+    __asm__ volatile("lfence" ::: "memory");
     return ticks;
 #elif defined(__aarch64__)
     uint64_t ticks;

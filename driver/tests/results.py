@@ -151,7 +151,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     # Time that is up is said, and what was done stays.
     out = replay("--alloc=libc", "--runs=10000", "--passes=throughput", "--limit=0.5", small).stdout
-    ok("--limit=SECONDS" in out and "of 10000 runs" in out, "runs left out for want of time are said", out)
+    ok("of 10000 runs, as --limit=0.5 seconds were up" in out, "runs left out for want of time are said", out)
 
     # A machine that cannot pin is told, and said in the row.
     result = replay("--alloc=null", "--runs=1", "--cpu=65535", "--json=-", small)
@@ -162,6 +162,13 @@ with tempfile.TemporaryDirectory() as folder:
     )
     result = replay("--alloc=null", "--runs=1", "--randomize", "--json=-", small)
     ok(all(row["settings"]["address_randomisation"] for row in rows(result.stdout)), "--randomize is in the rows", result.stdout)
+
+result = replay("--alloc=null", "--runs=1", "--json=-", small, env={**os.environ, "HEAPBENCH_RUNNER": "/usr/bin/env RUN=1"})
+ok(
+    result.returncode == 0 and all(row["settings"]["runner"] == "/usr/bin/env RUN=1" for row in rows(result.stdout)),
+    "HEAPBENCH_RUNNER is put before the runs, and is in the rows",
+    result.stdout + result.stderr,
+)
 
 os.unlink(small)
 finish()
