@@ -1,13 +1,18 @@
 # The allocators, the page sources, and their tests. A new one is a line in allocator_files and one in table.c.
 allocator_files = \
 	allocators/alloc.h \
+	allocators/classes.c \
+	allocators/classes.h \
 	allocators/freelist.c \
 	allocators/libc.c \
 	allocators/null.c \
 	allocators/options.c \
 	allocators/options.h \
+	allocators/page_map.c \
+	allocators/page_map.h \
 	allocators/pages/arena.c \
 	allocators/pages/mmap.c \
+	allocators/pool.c \
 	allocators/resize.c \
 	allocators/segfit.c \
 	allocators/table.c \
@@ -41,10 +46,16 @@ allocators_skeleton_so_LDFLAGS = -shared
 
 if HAVE_CMOCKA
 allocator_tests = \
+	allocators/tests/classes \
 	allocators/tests/contract \
 	allocators/tests/faults \
 	allocators/tests/options \
-	allocators/tests/page_sources
+	allocators/tests/page_map \
+	allocators/tests/page_sources \
+	allocators/tests/simple
+allocators_tests_classes_SOURCES = allocators/tests/classes.c
+allocators_tests_classes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_classes_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_contract_SOURCES = allocators/tests/contract.c $(allocator_test_files)
 allocators_tests_contract_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_contract_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
@@ -54,9 +65,15 @@ allocators_tests_faults_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_options_SOURCES = allocators/tests/options.c
 allocators_tests_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_options_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_page_map_SOURCES = allocators/tests/page_map.c allocators/tests/counted.c allocators/tests/counted.h
+allocators_tests_page_map_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_page_map_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_page_sources_SOURCES = allocators/tests/page_sources.c $(allocator_test_files)
 allocators_tests_page_sources_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_page_sources_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_files)
+allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 
 # The same, with the allocators themselves under the sanitizers.
 if HAVE_SANITIZERS

@@ -18,6 +18,7 @@
     X(null)                                                                                                            \
     HOSTED_ALLOCATORS(X)                                                                                               \
     X(watermark)                                                                                                       \
+    X(pool)                                                                                                            \
     X(freelist)                                                                                                        \
     X(segfit)                                                                                                          \
     X(tlsf)

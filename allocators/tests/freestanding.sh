@@ -1,7 +1,7 @@
 #!/bin/sh
 # Every allocator and page source that is not hosted compiles without a libc for each target, includes nothing but
-# freestanding headers, and needs no symbol but the four functions that a compiler may call itself and the workbench's
-# own. Prints the size of its code on each target.
+# freestanding headers, and needs no symbol but the four functions that a compiler may call itself and what the others
+# define. Prints the size of its code on each target.
 set -u
 
 src=$top_srcdir
@@ -12,16 +12,17 @@ trap 'rm -rf "$work"' EXIT
 sources=$(cd "$src" && grep -L 'caps = .*CAP_HOSTED' allocators/*.c allocators/pages/*.c)
 targets='x86-64:gcc i386:i686-linux-gnu-gcc aarch64:aarch64-linux-gnu-gcc armhf:arm-linux-gnueabihf-gcc'
 headers='stdbool.h|stddef.h|stdint.h|limits.h|stdalign.h|stdarg.h|stdnoreturn.h'
-symbols='memcpy|memset|memmove|memcmp|alloc_[a-z_]*|allocator_[a-z_]*|page_kind_[a-z_]*|heapbench_allocator'
 
-# compile TARGET COMPILER FILE: "" when all is well, else what is wrong; the size of the text in $text.
+# compile COMPILER FILE OBJECT: says what the compiler does not like.
 compile() {
-    object=$work/object.o
-    text='-'
-    "$2" -std=gnu11 -ffreestanding -nostdlib -fno-pie -O2 -Wall -Wextra -Werror -I "$src" -c "$src/$3" -o "$object" \
-        2>"$work/words" || { head -n 3 "$work/words"; return; }
-    nm -u "$object" | awk '{print $2}' | grep -vxE "$symbols" | sed 's/^/needs /'
-    size "$object" | awk 'NR == 2 {print $1}' >"$work/text"
+    "$1" -std=gnu11 -ffreestanding -nostdlib -fno-pie -O2 -Wall -Wextra -Werror -I "$src" -c "$src/$2" -o "$3" \
+        2>"$work/words" || head -n 3 "$work/words"
+}
+
+# undefined OBJECT: the symbols that it needs and that no object made here defines.
+undefined() {
+    nm -u "$1" | awk '{print $2}' | grep -vxE 'memcpy|memset|memmove|memcmp|heapbench_allocator' |
+        grep -vxFf "$work/defined" | sed 's/^/needs /'
 }
 
 n=0
@@ -53,15 +54,21 @@ for target; do
         continue
     fi
     wrong=
+    rm -f "$work"/*.o
+    for file in $sources; do
+        words=$(compile "$compiler" "$file" "$work/$(basename "$file").o")
+        [ -z "$words" ] || wrong="$wrong$file: $words
+"
+    done
+    nm -g --defined-only "$work"/*.o | awk 'NF == 3 {print $3}' >"$work/defined"
     echo "# $name, bytes of text:"
     for file in $sources; do
-        words=$(compile "$name" "$compiler" "$file")
-        if [ -z "$words" ]; then
-            printf '# %8s %s\n' "$(cat "$work/text")" "$file"
-        else
-            wrong="$wrong$file: $words
+        object=$work/$(basename "$file").o
+        [ -f "$object" ] || continue
+        printf '# %8s %s\n' "$(size "$object" | awk 'NR == 2 {print $1}')" "$file"
+        words=$(undefined "$object")
+        [ -z "$words" ] || wrong="$wrong$file: $words
 "
-        fi
     done
     if [ -z "$wrong" ]; then
         ok "$name: compiles freestanding, nothing undefined"

@@ -382,7 +382,8 @@ static bool check_order(struct run *run)
 static bool check_visited(struct run *run)
 {
     size_t used = 0;
-    qsort(run->visited, run->nvisited, sizeof *run->visited, by_address);
+    if (run->nvisited > 0)
+        qsort(run->visited, run->nvisited, sizeof *run->visited, by_address);
     for (size_t i = 0, at = 0; i < run->nvisited; i++) {
         const struct heap_block *block = &run->visited[i];
         if (i > 0 &&

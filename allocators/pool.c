@@ -1,0 +1,438 @@
+/*
+ * pool.c - blocks of a few fixed sizes, each size with a free list threaded through its free blocks.
+ *
+ * Algorithm: a request goes to the smallest class that holds it, by a table of one entry for every HEAP_ALIGN bytes
+ * (above TABLE_REACH, by a search of the classes). A class hands out the block released last, else the next one of its
+ * current run of pages, where a watermark stands, so that neither creation nor growth touches a block. A run that
+ * follows the class's last is joined to it. Blocks have no header: which class a block belongs to is found by its page
+ * in a page map, and not even asked when there is one class only. Which sizes to offer is chosen from the sizes of the
+ * work so that the least is wasted (classes.h), or by the option `sizes`; when nothing is known, powers of two are
+ * offered. (Free lists through fixed-size blocks: Knuth, TAOCP 1, 2.2.3; Kenwright, "Fast Efficient Fixed-Size Memory
+ * Pool", 2012, for the watermark that makes creation free.)
+ *
+ * Cost: O(1), but for the page source's part. With one class at most 16 instructions for
+ * alloc() and 12 for release(), always. Bound: a class never gives its pages back, so that held memory is the sum over
+ * the classes of their peaks: at worst as many times the live bytes as there are classes. Overhead per block: none but
+ * the rounding to its class; per heap: a page or two, a byte per page held (one page at least), and less than 1/64 of a
+ * run that could not be joined. A request larger than the largest class is refused. Checked by: check(), the model
+ * checker in tests/, and the instruction pass for the bounds on alloc() and release().
+ *
+ *   a class:  run [ free ][ used ][ free ][ never used ····· ]        free ─► released last ─► … ─► NULL
+ *                                         ^ fresh      ^ last
+ */
+#include "allocators/classes.h"
+#include "allocators/page_map.h"
+
+#define TABLE_REACH ((size_t)8192) /* bytes up to which the class is looked up in the table */
+#define HEAD_FLAG   0x80           /* in the page map: the first page of a run; below it, the class's index and one */
+
+struct free_block {
+    struct free_block *next;   /* released before this one */
+    struct free_block *higher; /* by address; scratch of walk() */
+};
+_Static_assert(sizeof(struct free_block) <= HEAP_ALIGN, "the smallest block holds both links");
+
+struct pool {
+    struct free_block *free;
+    char *fresh, *last; /* blocks never handed out: from `fresh` to the last that fits; none when last < fresh */
+    size_t size;        /* of its blocks; 0: the class that refuses */
+    size_t step;        /* pages to take at once, at least */
+    size_t held;        /* pages */
+} __attribute__((aligned(64))); /* what an operation needs is in one cache line */
+
+struct heap {
+    size_t only; /* the size of the class and one, when there is but one class; else 0 */
+    size_t nclasses;
+    struct page_map map;
+    uint16_t table[TABLE_REACH / HEAP_ALIGN + 1]; /* offset of the class in the heap, for each rounded size */
+    struct pool classes[]; /* nclasses, ascending by size, and one that refuses; then room for the map's directory */
+};
+_Static_assert(CLASSES_MOST + 1 < HEAD_FLAG, "a byte names a class");
+_Static_assert(sizeof(struct heap) + (CLASSES_MOST + 1) * sizeof(struct pool) <= UINT16_MAX, "an offset fits");
+
+static const struct alloc_option pool_options[] = {
+    {"sizes", "block sizes to offer, instead of choosing them from the work", OPTION_SIZES, 0, 1, UINT64_C(1) << 40,
+     NULL},
+    {"classes", "block sizes to choose from the work, at most", OPTION_NUMBER, 16, 1, CLASSES_MOST, NULL},
+    {.name = NULL},
+};
+enum { OPT_SIZES, OPT_CLASSES };
+
+/* ---- Creation
+ * -------------------------------------------------------------------------------------------------------- */
+
+/* For work of which nothing is known: HEAP_ALIGN, twice that, … up to the largest request or a page. */
+static size_t powers_of_two(size_t largest, size_t *classes)
+{
+    size_t n = 0;
+    for (size_t size = HEAP_ALIGN; n < CLASSES_MOST; size *= 2) {
+        classes[n++] = size;
+        if (size >= largest || size > SIZE_MAX / 4)
+            break;
+    }
+    return n;
+}
+
+/* Without them, how many blocks a class would serve cannot be weighed against the page that it leaves half used. */
+static bool peaks_known(const struct heap_config *config)
+{
+    for (size_t i = 0; i < config->nsizes; i++)
+        if (config->sizes[i].peak > 0)
+            return true;
+    return false;
+}
+
+/* The sizes to offer, into classes[CLASSES_MOST]; 0: out of pages. The scratch is gone before the heap exists. */
+static size_t choose_sizes(const struct page_source *source, const struct heap_config *config, size_t *classes)
+{
+    if (config->nsizes == 0)
+        return powers_of_two(ALLOC_MAX(config->max_request, source->page_size), classes);
+    const bool given = config->opt[OPT_SIZES] > 0;
+    const size_t most = given ? CLASSES_MOST : (size_t)config->opt[OPT_CLASSES];
+    const size_t npages = alloc_whole_pages(sizeof(struct classes_work) + source->page_size - 1, source->page_size);
+    struct classes_work *work = source->alloc_page(source->ctx, npages);
+    if (work == NULL)
+        return 0;
+    const size_t fixed = peaks_known(config) ? source->page_size / 2 : 0;
+    const size_t n = classes_choose(work, config->sizes, config->nsizes, HEAP_ALIGN, fixed, classes, most);
+    source->free_page(source->ctx, work, npages);
+    return n;
+}
+
+/* The shortest run of which blocks of `size` leave less than 1/64 unused; when none of 16 pages more than a block's
+ * does, the one that leaves the least. By subtraction: small processors cannot divide. */
+static size_t run_step(size_t size, size_t page_size)
+{
+    const size_t first = alloc_whole_pages(size + page_size - 1, page_size);
+    size_t rest = first * page_size, least = SIZE_MAX, step = first;
+    for (size_t n = first; n <= first + 16; n++, rest += page_size) {
+        while (rest >= size)
+            rest -= size;
+        if (rest < least) {
+            least = rest;
+            step = n;
+        }
+        if (rest < n * (page_size / 64))
+            break;
+    }
+    return step;
+}
+
+static void fill_table(struct heap *heap)
+{
+    size_t class = 0;
+    for (size_t i = 0; i <= TABLE_REACH / HEAP_ALIGN; i++) {
+        while (class < heap->nclasses && heap->classes[class].size < i * HEAP_ALIGN)
+            class ++;
+        heap->table[i] = (uint16_t)((char *)&heap->classes[class] - (char *)heap);
+    }
+}
+
+static struct heap *pool_create(const struct page_source *source, const struct heap_config *config)
+{
+    size_t sizes[CLASSES_MOST];
+    const size_t n = choose_sizes(source, config, sizes);
+    const size_t bytes = sizeof(struct heap) + (n + 1) * sizeof(struct pool);
+    const size_t npages = alloc_whole_pages(bytes + sizeof(uint8_t *) + source->page_size - 1, source->page_size);
+    struct heap *heap = n > 0 ? source->alloc_page(source->ctx, npages) : NULL;
+    if (heap == NULL)
+        return NULL;
+    heap->nclasses = n;
+    heap->only = n == 1 ? sizes[0] + 1 : 0;
+    for (size_t i = 0; i <= n; i++) {
+        const size_t size = i < n ? sizes[i] : 0;
+        heap->classes[i] =
+            (struct pool){.fresh = (char *)1, .size = size, .step = i < n ? run_step(size, source->page_size) : 0};
+    }
+    fill_table(heap);
+    page_map_open(&heap->map, source, (char *)heap + bytes, npages * source->page_size - bytes);
+    return heap;
+}
+
+/* The end of the run that begins at `page`: the next page that does not continue it. */
+static uintptr_t run_end(const struct heap *heap, uintptr_t page)
+{
+    const uint8_t name = page_map_get(&heap->map, (void *)page) & (uint8_t)~HEAD_FLAG;
+    do
+        page += heap->map.source.page_size;
+    while (page_map_find(&heap->map, (void *)page) == name);
+    return page;
+}
+
+static void pool_destroy(struct heap *heap)
+{
+    const struct page_source source = heap->map.source;
+    const size_t bytes = sizeof(struct heap) + (heap->nclasses + 1) * sizeof(struct pool) + sizeof(uint8_t *);
+    uintptr_t page, end;
+    for (uintptr_t at = 0; page_map_next(&heap->map, at, &page); at = end) {
+        end = run_end(heap, page);
+        source.free_page(source.ctx, (void *)page, alloc_whole_pages(end - page, source.page_size));
+    }
+    page_map_close(&heap->map);
+    source.free_page(source.ctx, heap, alloc_whole_pages(bytes + source.page_size - 1, source.page_size));
+}
+
+/* ---- Classes
+ * --------------------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) struct pool *search_class(struct heap *heap, size_t size)
+{
+    size_t low = 0, high = heap->nclasses;
+    while (low < high) {
+        const size_t middle = (low + high) / 2;
+        if (heap->classes[middle].size >= size)
+            high = middle;
+        else
+            low = middle + 1;
+    }
+    return &heap->classes[low];
+}
+
+/* The smallest class that holds `size` bytes; the one that refuses, when none does. */
+static inline struct pool *class_for(struct heap *heap, size_t size)
+{
+    if (ALLOC_UNLIKELY(size > TABLE_REACH))
+        return search_class(heap, size);
+    return (struct pool *)((char *)heap + heap->table[(size + HEAP_ALIGN - 1) / HEAP_ALIGN]);
+}
+
+/* The class of a live block. */
+static inline struct pool *class_of(const struct heap *heap, const void *block)
+{
+    const unsigned index = (page_map_get(&heap->map, block) & ~HEAD_FLAG) - 1u;
+    return (struct pool *)&heap->classes[index];
+}
+
+/* Adds a run of pages to a class, behind its last one if it follows that. */
+static void add_run(struct heap *heap, struct pool *class, char *pages, size_t npages)
+{
+    const uint8_t name = (uint8_t)(class - heap->classes + 1);
+    const size_t bytes = npages << heap->map.shift;
+    const bool joins = class->held > 0 && pages == class->last + class->size;
+    page_map_set(&heap->map, pages, npages, joins ? name : name | HEAD_FLAG, name);
+    if (!joins)
+        class->fresh = pages;
+    class->last = pages + bytes - class->size;
+    class->held += npages;
+}
+
+/* Gives a class fresh blocks. The step grows with what it holds, by less than 1/128 of that. */
+static bool grow(struct heap *heap, struct pool *class)
+{
+    const struct page_source *source = &heap->map.source;
+    const size_t least = alloc_whole_pages(class->size + source->page_size - 1, source->page_size);
+    size_t npages = ALLOC_MAX(class->step, class->held / 128);
+    char *pages = source->alloc_page(source->ctx, npages);
+    if (pages == NULL && npages > least)
+        pages = source->alloc_page(source->ctx, npages = least);
+    if (pages == NULL)
+        return false;
+    if (!page_map_cover(&heap->map, pages, npages)) {
+        source->free_page(source->ctx, pages, npages);
+        return false;
+    }
+    add_run(heap, class, pages, npages);
+    return true;
+}
+
+static inline void *take_fresh(struct pool *class)
+{
+    char *block = class->fresh;
+    class->fresh = block + class->size;
+    return block;
+}
+
+/* ---- The contract
+ * ---------------------------------------------------------------------------------------------------- */
+
+static __attribute__((noinline)) void *grow_and_take(struct heap *heap, struct pool *class)
+{
+    return class->size > 0 && grow(heap, class) ? take_fresh(class) : NULL;
+}
+
+static inline void *take(struct heap *heap, struct pool *class)
+{
+    struct free_block *block = class->free;
+    if (ALLOC_LIKELY(block != NULL)) {
+        class->free = block->next;
+        return block;
+    }
+    if (ALLOC_LIKELY(class->fresh <= class->last))
+        return take_fresh(class);
+    return grow_and_take(heap, class);
+}
+
+static void *pool_alloc(struct heap *heap, size_t size)
+{
+    if (size < heap->only)
+        return take(heap, heap->classes);
+    return take(heap, class_for(heap, size));
+}
+
+static inline void put(struct pool *class, struct free_block *block)
+{
+    block->next = class->free;
+    class->free = block;
+}
+
+static void pool_release(struct heap *heap, void *block)
+{
+    if (heap->only > 0)
+        put(heap->classes, block);
+    else
+        put(class_of(heap, block), block);
+}
+
+/* Runs begin at a page, so that the blocks of a class whose size is a multiple of `align` are all aligned to it. */
+static void *pool_aligned(struct heap *heap, size_t align, size_t size)
+{
+    if (align > heap->map.source.page_size)
+        return NULL;
+    for (struct pool *class = class_for(heap, size); class->size > 0; class ++)
+        if ((class->size & (align - 1)) == 0)
+            return take(heap, class);
+    return NULL;
+}
+
+static size_t pool_usable(const struct heap *heap, const void *block)
+{
+    return heap->only > 0 ? heap->classes->size : class_of(heap, block)->size;
+}
+
+extern const struct allocator allocator_pool;
+
+/* Moves whenever another class fits better; a smaller block that cannot be had is no failure. */
+static void *pool_resize(struct heap *heap, void *block, size_t size)
+{
+    const struct pool *class = class_of(heap, block);
+    if (class == class_for(heap, size))
+        return block;
+    void *moved = alloc_resize_by_copy(&allocator_pool, heap, block, size);
+    return moved == NULL && size <= class->size ? block : moved;
+}
+
+/* ---- Inspection
+ * ------------------------------------------------------------------------------------------------------ */
+
+/* What walk() keeps: for each class, its free blocks not yet met, by address. */
+struct walk {
+    struct free_block *rest[CLASSES_MOST];
+};
+
+static struct free_block *merge(struct free_block *a, struct free_block *b)
+{
+    struct free_block *head, **tail = &head;
+    while (a != NULL && b != NULL) {
+        struct free_block **lower = a < b ? &a : &b;
+        *tail = *lower;
+        tail = &(*lower)->higher;
+        *lower = (*lower)->higher;
+    }
+    *tail = a != NULL ? a : b;
+    return head;
+}
+
+/* The free blocks by address, linked through `higher`: a merge sort whose bin i holds 2^i blocks. The free list itself,
+ * and with it the heap's behaviour, stays as it is. */
+static struct free_block *sort_free(struct free_block *list)
+{
+    struct free_block *bins[8 * sizeof(size_t)] = {NULL}, *all = NULL;
+    const size_t nbins = sizeof bins / sizeof *bins;
+    for (struct free_block *block = list; block != NULL; block = block->next) {
+        struct free_block *carry = block;
+        size_t i = 0;
+        for (carry->higher = NULL; bins[i] != NULL; bins[i++] = NULL)
+            carry = merge(bins[i], carry);
+        bins[i] = carry;
+    }
+    for (size_t i = 0; i < nbins; i++)
+        all = merge(bins[i], all);
+    return all;
+}
+
+static bool visit_run(const struct pool *class, struct free_block **rest, uintptr_t at, uintptr_t end,
+                      heap_visit *visit, void *arg)
+{
+    for (; end - at >= class->size; at += class->size) {
+        const bool released = (uintptr_t)*rest == at;
+        const bool fresh = at >= (uintptr_t) class->fresh && at <= (uintptr_t) class->last;
+        if (released)
+            *rest = (*rest)->higher;
+        if (!visit(&(struct heap_block){(void *)at, class->size, !released && !fresh}, arg))
+            return false;
+    }
+    return true;
+}
+
+static bool walk_runs(const struct heap *heap, struct walk *walk, heap_visit *visit, void *arg)
+{
+    uintptr_t page, end;
+    for (size_t i = 0; i < heap->nclasses; i++)
+        walk->rest[i] = sort_free(heap->classes[i].free);
+    for (uintptr_t at = 0; page_map_next(&heap->map, at, &page); at = end) {
+        const uint8_t name = page_map_get(&heap->map, (void *)page) & (uint8_t)~HEAD_FLAG;
+        end = run_end(heap, page);
+        if (!visit_run(&heap->classes[name - 1], &walk->rest[name - 1], page, end, visit, arg))
+            return false;
+    }
+    return true;
+}
+
+static bool pool_walk(const struct heap *heap, heap_visit *visit, void *arg)
+{
+    struct walk walk;
+    return walk_runs(heap, &walk, visit, arg);
+}
+
+static bool visit_nothing(const struct heap_block *block, void *arg)
+{
+    (void)block, (void)arg;
+    return true;
+}
+
+/* Before free lists are followed: they end, and stay in pages of their class. */
+static const char *check_list(const struct heap *heap, size_t i)
+{
+    const struct pool *class = &heap->classes[i];
+    size_t left = class->held << heap->map.shift;
+    for (const struct free_block *block = class->free; block != NULL; block = block->next) {
+        if ((page_map_find(&heap->map, block) & ~HEAD_FLAG) != i + 1)
+            return "a free list leads out of its class's pages";
+        if (left < class->size)
+            return "a free list holds more blocks than its class has";
+        left -= class->size;
+    }
+    return NULL;
+}
+
+static const char *pool_check(const struct heap *heap)
+{
+    struct walk walk;
+    for (size_t i = 0; i < heap->nclasses; i++) {
+        const char *broken = check_list(heap, i);
+        if (broken != NULL)
+            return broken;
+    }
+    walk_runs(heap, &walk, visit_nothing, NULL);
+    for (size_t i = 0; i < heap->nclasses; i++)
+        if (walk.rest[i] != NULL)
+            return "a free list holds what is not the start of a block, or the same block twice";
+    return NULL;
+}
+
+const struct allocator allocator_pool = {
+    .abi = ALLOC_ABI,
+    .caps = CAP_FREE,
+    .name = "pool",
+    .summary = "blocks of a few fixed sizes, a free list for each",
+    .options = pool_options,
+    .create = pool_create,
+    .destroy = pool_destroy,
+    .alloc = pool_alloc,
+    .release = pool_release,
+    .aligned = pool_aligned,
+    .resize = pool_resize,
+    .usable = pool_usable,
+    .walk = pool_walk,
+    .check = pool_check,
+};
