@@ -38,6 +38,7 @@ static int calls(long n)
 {
     (void)n;
     const volatile size_t huge = SIZE_MAX / 2 + 1, half = (size_t)1 << (4 * sizeof huge);
+    const volatile size_t odd = 48; /* no power of two: clang refuses it as a constant */
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
     void *volatile blocks[16] = {0};
     errno = 0;
@@ -65,7 +66,7 @@ static int calls(long n)
     printf("untouched: %d\n", untouched == blocks[5]);
     say("aligned_alloc", blocks[6] = aligned_alloc(64, 640), 64);
     say("memalign", blocks[7] = memalign(4096, 10), 4096);
-    say("memalign 48", blocks[8] = memalign(48, 10), 16);
+    say("memalign 48", blocks[8] = memalign(odd, 10), 16);
     say("valloc", blocks[9] = valloc(10), page);
     say("pvalloc", blocks[10] = pvalloc(page + 1), page);
     say("memalign huge", memalign(64, huge), 1);
