@@ -301,6 +301,10 @@ int main(int argc, char **argv)
     child = start(options.command, preload, recording_address(recording), &old, &reason);
     if (child < 0) {
         fprintf(stderr, "record: %s: %s\n", options.command[0], strerror(reason));
+        recording_close(recording, &error);
+        free(command);
+        free(preload);
+        free(output);
         return reason == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
     }
     catch_signals(recording);

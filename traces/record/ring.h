@@ -40,11 +40,13 @@ struct ring {
     _Alignas(64) _Atomic uintptr_t head;
     uintptr_t base;
     /* Taken by the writer, given back by the reader. */
-    _Alignas(64) _Atomic uint64_t used_chunks; /* bit k: chunk k */
-    _Atomic uint32_t freed;                    /* futex: counts chunks given back */
-    _Atomic uint32_t writer_waits;             /* 1: wake it through `freed` */
-    _Alignas(RING_CHUNK_WORDS * 8) uint64_t words[RING_CHUNKS][RING_CHUNK_WORDS];
+    _Alignas(64) _Atomic uint64_t used_chunks;    /* bit k: chunk k */
+    _Atomic uint32_t freed;                       /* futex: counts chunks given back */
+    _Atomic uint32_t writer_waits;                /* 1: wake it through `freed` */
+    char padding[RING_CHUNK_WORDS * 8 - 64 - 16]; /* not an alignment: a mapping has only that of a page */
+    uint64_t words[RING_CHUNKS][RING_CHUNK_WORDS];
 };
+_Static_assert(offsetof(struct ring, words) == RING_CHUNK_WORDS * 8, "the chunks begin on a page of any size");
 _Static_assert(sizeof(struct ring) == RING_BYTES, "a ring is its header, padded to a chunk, and its chunks");
 
 enum slot_state { SLOT_FREE, SLOT_TAKEN, SLOT_LIVE }; /* taken: being set up by its thread */

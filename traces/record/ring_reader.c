@@ -25,7 +25,7 @@ bool ring_look(struct ring_reader *reader)
         futex_wake(&ring->freed);
         return false;
     }
-    reader->head = &ring->words[0][at];
+    reader->head = &ring->words[at / RING_CHUNK_WORDS][at % RING_CHUNK_WORDS];
     return reader->head != reader->next;
 }
 
