@@ -73,6 +73,14 @@ static void inherit(int fd)
         fcntl(fd, F_SETFD, 0);
 }
 
+/* The answer of a run that never was; errno says why. */
+static void cannot_start(const struct launcher *launcher, const char *what)
+{
+    struct job *job = launcher->job;
+    snprintf(job->reason, sizeof job->reason, "a run cannot be started: %.300s: %s", what, strerror(errno));
+    job->outcome = OUTCOME_LACKS;
+}
+
 /* In the child: what the worker is to find, then the worker. */
 static void become_worker(const struct launcher *launcher, pid_t parent)
 {
@@ -100,7 +108,7 @@ static void become_worker(const struct launcher *launcher, pid_t parent)
     words[n++] = number;
     words[n] = NULL;
     execvp(words[0], words);
-    fprintf(stderr, "replay: %s: %s\n", words[0], strerror(errno));
+    cannot_start(launcher, words[0]);
     _exit(EXIT_LACKS);
 }
 
@@ -130,18 +138,19 @@ enum run_end launch_run(struct launcher *launcher, int *detail)
     job->step = job->failed_step = NO_STEP;
     job->reason[0] = '\0';
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        *detail = EXIT_LACKS;
-        return RUN_EXITED;
+        cannot_start(launcher, "pipe");
+        return RUN_ANSWERED;
     }
     const pid_t parent = getpid(), child = fork();
     if (child == 0) {
         inherit(ends[1]);
         become_worker(launcher, parent);
     }
+    if (child < 0)
+        cannot_start(launcher, "fork");
     close(ends[1]);
-    enum run_end end = child < 0 ? RUN_EXITED : wait_for_end(ends[0], launcher->timeout_s);
+    const enum run_end end = child < 0 ? RUN_ANSWERED : wait_for_end(ends[0], launcher->timeout_s);
     close(ends[0]);
-    *detail = EXIT_LACKS;
     if (child < 0)
         return end;
     if (end == RUN_TIMED_OUT || end == RUN_INTERRUPTED)

@@ -7,6 +7,13 @@
 
 const char *const run_status_names[RUN_STOPPED] = {"done", "failed", "lacks"};
 
+/* How a run ended. */
+struct ending {
+    enum run_end how;
+    int detail;      /* the signal, or the exit code */
+    bool unrepeated; /* it failed, but not when it was done again to find out where */
+};
+
 /* "at op 812 (malloc of 4096 bytes)", or where else. */
 static void place_text(const struct study *study, uint64_t step, char *text, size_t size)
 {
@@ -17,7 +24,7 @@ static void place_text(const struct study *study, uint64_t step, char *text, siz
         snprintf(text, size, "%s",
                  step == STEP_CREATE    ? "in create()"
                  : step == STEP_DESTROY ? "at the end, in release() or destroy()"
-                                        : "before the first op");
+                                        : "while it was set up");
 }
 
 /* SIGSEGV and not "Segmentation fault": what people look for. */
@@ -31,59 +38,58 @@ static const char *signal_name(int number, char text[32])
     return text;
 }
 
-static void set_reason(struct run *run, const struct launcher *launcher, enum run_end end, int detail)
+static void set_reason(struct run *run, const struct launcher *launcher, const struct ending *ending)
 {
     const struct job *job = launcher->job;
     char place[160], name[32];
-    run->step = job->outcome == OUTCOME_FAILED ? job->failed_step : job->step;
+    run->step = ending->unrepeated ? NO_STEP : job->outcome == OUTCOME_FAILED ? job->failed_step : job->step;
     place_text(run->study, run->step, place, sizeof place);
-    switch (end) {
-    case RUN_SIGNALLED:
-        snprintf(run->reason, sizeof run->reason, "%s %s", signal_name(detail, name), place);
-        break;
-    case RUN_EXITED:
-        snprintf(run->reason, sizeof run->reason, "ended with exit code %d %s", detail, place);
-        break;
-    case RUN_TIMED_OUT:
+    if (ending->unrepeated)
+        snprintf(place, sizeof place, "at an op not known, since it did not happen again");
+    if (ending->how == RUN_SIGNALLED)
+        snprintf(run->reason, sizeof run->reason, "%s %s", signal_name(ending->detail, name), place);
+    else if (ending->how == RUN_EXITED)
+        snprintf(run->reason, sizeof run->reason, "ended with exit code %d %s", ending->detail, place);
+    else if (ending->how == RUN_TIMED_OUT)
         snprintf(run->reason, sizeof run->reason, "still busy after %g s %s; if it is not hung: --timeout=SECONDS",
                  launcher->timeout_s, place);
-        break;
-    default:
-        if (job->outcome == OUTCOME_LACKS)
-            snprintf(run->reason, sizeof run->reason, "%s", job->reason);
-        else
-            snprintf(run->reason, sizeof run->reason, "%s %s", place, job->reason);
-    }
+    else if (job->outcome == OUTCOME_LACKS)
+        snprintf(run->reason, sizeof run->reason, "%s", job->reason);
+    else
+        snprintf(run->reason, sizeof run->reason, "%s %s", place, ending->unrepeated ? "it was refused" : job->reason);
+}
+
+/* The run; when it fails in a timed pass, once more with the op at work kept. */
+static struct ending run_and_diagnose(enum pass pass, struct launcher *launcher)
+{
+    struct job *job = launcher->job;
+    struct ending ending = {.unrepeated = false}, again = ending;
+    job->diagnose = false;
+    ending.how = launch_run(launcher, &ending.detail);
+    const bool failed = ending.how != RUN_ANSWERED || job->outcome == OUTCOME_FAILED;
+    if (!failed || ending.how == RUN_INTERRUPTED || (pass != PASS_THROUGHPUT && pass != PASS_LATENCY))
+        return ending;
+    job->diagnose = true;
+    again.how = launch_run(launcher, &again.detail);
+    if (again.how != RUN_ANSWERED || job->outcome != OUTCOME_DONE)
+        return again;
+    ending.unrepeated = true;
+    job->outcome = OUTCOME_FAILED;
+    return ending;
 }
 
 void run_do(struct run *run, struct launcher *launcher)
 {
-    struct job *job = launcher->job;
-    const bool timed = run->pass == PASS_THROUGHPUT || run->pass == PASS_LATENCY;
-    int detail;
-    job->diagnose = false;
-    enum run_end end = launch_run(launcher, &detail);
-    const bool fine = end == RUN_ANSWERED && job->outcome != OUTCOME_FAILED;
-    if (!fine && end != RUN_INTERRUPTED && timed) {
-        job->diagnose = true;
-        const enum run_end first = end;
-        const int first_detail = detail;
-        end = launch_run(launcher, &detail);
-        if (end == RUN_ANSWERED && job->outcome == OUTCOME_DONE) { /* it went well this time: keep what was seen */
-            end = first;
-            detail = first_detail;
-            job->step = NO_STEP;
-            job->outcome = OUTCOME_UNKNOWN;
-            snprintf(job->reason, sizeof job->reason, "it failed once, and not when it was repeated to find out where");
-        }
-    }
+    const struct job *job = launcher->job;
+    const struct ending ending = run_and_diagnose(run->pass, launcher);
+    const bool answered = ending.how == RUN_ANSWERED;
     run->job = job;
     run->reason[0] = '\0';
     run->step = NO_STEP;
-    run->status = end == RUN_INTERRUPTED                                 ? RUN_STOPPED
-                  : end == RUN_ANSWERED && job->outcome == OUTCOME_DONE  ? RUN_DONE
-                  : end == RUN_ANSWERED && job->outcome == OUTCOME_LACKS ? RUN_LACKS
-                                                                         : RUN_FAILED;
+    run->status = ending.how == RUN_INTERRUPTED               ? RUN_STOPPED
+                  : answered && job->outcome == OUTCOME_DONE  ? RUN_DONE
+                  : answered && job->outcome == OUTCOME_LACKS ? RUN_LACKS
+                                                              : RUN_FAILED;
     if (run->status == RUN_FAILED || run->status == RUN_LACKS)
-        set_reason(run, launcher, end, detail);
+        set_reason(run, launcher, &ending);
 }

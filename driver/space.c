@@ -30,8 +30,7 @@ struct space {
     uint64_t touched_before;
 };
 
-/* ---- Held
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Held -------------------------------------------------------------------------------------------------------- */
 
 #if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 static void libc_read(struct space *space)
@@ -85,8 +84,7 @@ static uint64_t held_now(struct space *space, size_t size)
     return space->libc_held > space->libc_before ? space->libc_held - space->libc_before : 0;
 }
 
-/* ---- Touched
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Touched ----------------------------------------------------------------------------------------------------- */
 
 static uint64_t resident(struct bench *bench)
 {
@@ -146,8 +144,7 @@ static uint64_t touched_now(struct space *space)
     return now > space->touched_before ? now - space->touched_before : 0;
 }
 
-/* ---- Free
- * ------------------------------------------------------------------------------------------------------------ */
+/* ---- Free -------------------------------------------------------------------------------------------------------- */
 
 static bool count_free(const struct heap_block *block, void *arg)
 {
@@ -177,8 +174,7 @@ static struct space_sample sample_at(struct space *space, uint64_t step, uint64_
     return sample;
 }
 
-/* ---- The replay
- * ------------------------------------------------------------------------------------------------------ */
+/* ---- The replay -------------------------------------------------------------------------------------------------- */
 
 /* Does the op at `step`; the largest size it had to do with. */
 static size_t do_op(struct space *space, uint64_t step)

@@ -37,8 +37,8 @@ struct cell {
     bool passes[PASSES]; /* which to do */
     bool failed, lacks;  /* the rest is left out; lacks: it was not the allocator that failed */
     char why[840];       /* the failure, or what was left out for want of time; "" when there is nothing to say */
+    bool cut[PASSES];    /* runs were left out for want of time */
     uint64_t spent_ns;   /* in all runs so far */
-    bool verified;
     struct space_result *space; /* NULL: not done */
     struct throughput_study throughput;
     struct latency_study latency;

@@ -49,8 +49,7 @@ size_t sweep_runs(const struct cli *cli)
     return rounds * cli->nallocators;
 }
 
-/* ---- What a run leaves
- * ----------------------------------------------------------------------------------------------- */
+/* ---- What a run leaves ------------------------------------------------------------------------------------------- */
 
 static bool keep_throughput(struct cell *cell, const struct study *study, const struct throughput_result *result)
 {
@@ -95,8 +94,7 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
         return true;
     }
     switch (run->pass) {
-    case PASS_VERIFY:
-        cell->verified = true;
+    case PASS_VERIFY: /* that it went well is all there is to keep */
         break;
     case PASS_SPACE:
         kept = keep_space(cell, &run->job->space);
@@ -111,8 +109,7 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
     return kept || error_set(round->error, EXIT_LACKS, "no memory for what a run found out");
 }
 
-/* ---- One run
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- One run ----------------------------------------------------------------------------------------------------- */
 
 static void ask(struct job *job, const struct round *round, const struct cell *cell)
 {
@@ -140,11 +137,11 @@ static bool out_of_time(struct cell *cell, const struct round *round)
     if (round->number == 0 || (double)cell->spent_ns < limit_s * 1e9)
         return false;
     const size_t length = strlen(cell->why);
-    char *const end = cell->why + length;
-    if (strstr(cell->why, pass_names[round->pass]) == NULL)
-        snprintf(end, sizeof cell->why - length, "%s%s: %u of %u runs, as --limit=%g seconds were up",
+    if (!cell->cut[round->pass])
+        snprintf(cell->why + length, sizeof cell->why - length, "%s%s: %u of %u runs, as --limit=%g seconds were up",
                  length > 0 ? "; " : "", pass_names[round->pass], round->number,
                  rounds_of(round->sweep->cli, round->pass), limit_s);
+    cell->cut[round->pass] = true;
     return true;
 }
 

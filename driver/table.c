@@ -22,8 +22,7 @@
 #define DIM       "\033[2m"
 #define PLAIN     "\033[0m"
 
-/* ---- Numbers
- * --------------------------------------------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
 
 static double ns_per_op(const struct study *study, const struct cell *cell)
 {
@@ -86,8 +85,7 @@ SPACE(touched, touched_ratio)
 SPACE(internal, internal_at_peak)
 SPACE(external, external_at_peak)
 
-/* ---- How they are written
- * -------------------------------------------------------------------------------------------- */
+/* ---- How they are written ---------------------------------------------------------------------------------------- */
 
 static void write_ns(char *text, double value)
 {
@@ -146,8 +144,7 @@ static const struct column {
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
-/* ---- The page
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The page ---------------------------------------------------------------------------------------------------- */
 
 struct page {
     FILE *out;

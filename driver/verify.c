@@ -28,8 +28,7 @@ struct verify {
 
 #define BROKE(verify, ...) bench_failed((verify)->bench, (verify)->step, __VA_ARGS__)
 
-/* ---- Patterns
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- Patterns ---------------------------------------------------------------------------------------------------- */
 
 /* Seeds of neighbours share no bytes: the finaliser of MurmurHash3 (Appleby) over the step's number. */
 static uint64_t pattern_of(uint64_t step)
@@ -78,8 +77,7 @@ static size_t first_nonzero(const unsigned char *ptr, size_t size)
     return at;
 }
 
-/* ---- Blocks
- * ---------------------------------------------------------------------------------------------------------- */
+/* ---- Blocks ------------------------------------------------------------------------------------------------------ */
 
 /* A block of no bytes has an address of its own all the same. */
 static uint64_t extent(const struct block *block)
@@ -191,8 +189,7 @@ static void do_op(struct verify *verify)
     check_made(verify, &request, block, &old);
 }
 
-/* ---- The heap
- * -------------------------------------------------------------------------------------------------------- */
+/* ---- The heap ---------------------------------------------------------------------------------------------------- */
 
 struct walk_count {
     const struct verify *verify;

@@ -78,7 +78,10 @@ void bench_refused(struct bench *bench, uint64_t step)
 
 void *bench_table(struct bench *bench, size_t count, size_t size)
 {
-    const size_t bytes = ALLOC_ROUND_UP(count * size + 1, bench->page);
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) || bytes > SIZE_MAX - bench->page)
+        bench_lacks(bench, "a table of %zu times %zu bytes is more than an address here can span", count, size);
+    bytes = ALLOC_ROUND_UP(bytes + 1, bench->page); /* at least a page, also of nothing */
     void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
     if (table == MAP_FAILED)
         bench_lacks(bench, "no memory for a table of %zu bytes", bytes);
@@ -130,8 +133,7 @@ uint64_t bench_replay(struct bench *bench, uint64_t replay(const struct bench *)
     return ns;
 }
 
-/* ---- Setting up -----------------------------------------------------------------------------------------------------
- */
+/* ---- Setting up ------------------------------------------------------------------------------------------------ */
 
 static void steady(struct job *job)
 {

@@ -170,5 +170,12 @@ ok(
     result.stdout + result.stderr,
 )
 
+result = replay("--alloc=libc", "--runs=1", "--json=-", small, env={**os.environ, "HEAPBENCH_RUNNER": "/nosuch/runner"})
+ok(
+    result.returncode == 4 and rows(result.stdout)[0]["status"] == "lacks" and "/nosuch/runner" in rows(result.stdout)[0]["reason"],
+    "exit 4 and a row: a run that cannot be started",
+    result.stdout + result.stderr,
+)
+
 os.unlink(small)
 finish()
