@@ -90,7 +90,8 @@ dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver
 TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/results.py
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test
+driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test \
+	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
 driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -101,4 +102,6 @@ driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_shadow_test_LDADD = $(driver_test_libs)
 driver_tests_study_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_study_test_LDADD = $(driver_test_libs)
+driver_tests_touch_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_touch_test_LDADD = $(driver_test_libs)
 endif

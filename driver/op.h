@@ -77,6 +77,10 @@ static inline void *request_do(const struct allocator *a, struct heap *heap, con
     }
 }
 
+/* Bytes by which the place in a page moves on from page to page: the same place in each would fall into one set of the
+ * cache, and a large block would cost a miss a page. */
+#define TOUCH_STRIDE 64
+
 /*
  * Writes into a block of `size` bytes as the policy says, and never past it. TOUCH_PAGE is the first word and a byte in
  * every page that the block lies on; a block of up to a page lies on at most two, and is served without a branch.
@@ -109,8 +113,9 @@ OP_INLINE void touch_block(void *block, size_t size, const enum touch policy, si
     }
     __builtin_memcpy(at, &size, sizeof size);
     if (policy == TOUCH_PAGE) {
-        for (size_t offset = page; offset < size; offset += page)
-            at[offset] = 1;
+        unsigned char *whole = (unsigned char *)ALLOC_ROUND_UP((uintptr_t)at + 1, (uintptr_t)page);
+        for (size_t line = 0; page <= size - (size_t)(whole - at); whole += page, line += TOUCH_STRIDE)
+            whole[line & (page - 1)] = 1;
         at[size - 1] = 1;
     }
 }
