@@ -14,7 +14,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SLEEP_MS 10 /* at most between two looks; a full chunk or a new thread wakes the recorder before */
+/*
+ * Between two looks the recorder sleeps a millisecond while there is something to do, longer when there is not. To be
+ * woken by each full chunk would cost the program more: a wake-up is some microseconds of the one who wakes.
+ */
+#define SLEEP_MIN_MS 1
+#define SLEEP_MAX_MS 10
 
 struct process_image {
     struct image *image;
@@ -37,7 +42,8 @@ struct recording {
         unsigned images;
     } * pids; /* all that were seen */
     unsigned npids;
-    uint64_t ticked; /* ms */
+    uint64_t ticked;   /* ms */
+    unsigned sleep_ms; /* of the next sleep */
 };
 
 static uint64_t now_ms(void)
@@ -327,7 +333,7 @@ static void end_image(struct recording *recording, unsigned k, struct error *err
 static void tick(struct recording *recording, struct error *error)
 {
     const uint64_t now = now_ms();
-    if (now < recording->ticked + SLEEP_MS)
+    if (now < recording->ticked + SLEEP_MAX_MS)
         return;
     recording->ticked = now;
     for (unsigned k = recording->nimages; k-- > 0;) {
@@ -345,12 +351,16 @@ void recording_step(struct recording *recording, struct error *error)
     struct session *session = recording->session;
     const uint32_t rung = atomic_load(&session->doorbell);
     look_for_slots(recording, error);
+    bool any = false;
     for (unsigned k = 0; k < recording->nimages; k++)
-        image_drain(recording->images[k].image, error);
+        any |= image_drain(recording->images[k].image, error);
     tick(recording, error);
+    recording->sleep_ms = any                                  ? SLEEP_MIN_MS
+                          : recording->sleep_ms < SLEEP_MAX_MS ? recording->sleep_ms + 1
+                                                               : SLEEP_MAX_MS;
     atomic_store(&session->reader_sleeps, 1);
     if (atomic_load(&session->doorbell) == rung)
-        futex_wait(&session->doorbell, rung, SLEEP_MS);
+        futex_wait(&session->doorbell, rung, recording->sleep_ms);
     atomic_store(&session->reader_sleeps, 0);
 }
 

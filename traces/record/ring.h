@@ -28,11 +28,12 @@
 /* The environment variable by which a program finds the session: "TOKEN:PATH". */
 #define SESSION_VARIABLE "HEAPBENCH_RECORD"
 
-#define RING_CHUNKS      64
-#define RING_CHUNK_WORDS 8192 /* 64 KiB: a multiple of any page size in use */
-#define RING_BYTES       ((size_t)RING_CHUNK_WORDS * 8 * (RING_CHUNKS + 1))
-#define SESSION_SLOTS    4096 /* threads at once in all recorded processes */
-#define SESSION_MAGIC    UINT64_C(0x68656170626e3031)
+#define RING_CHUNKS        64
+#define RING_CHUNK_WORDS   8192 /* 64 KiB: a multiple of any page size in use */
+#define RING_CHUNKS_BEHIND 8    /* the reader is called when so many are full; before, it comes by itself */
+#define RING_BYTES         ((size_t)RING_CHUNK_WORDS * 8 * (RING_CHUNKS + 1))
+#define SESSION_SLOTS      4096 /* threads at once in all recorded processes */
+#define SESSION_MAGIC      UINT64_C(0x68656170626e3031)
 
 struct ring {
     /* The writer's: its own address of the next word, and of word 0. The store to head publishes all words before it.
@@ -65,7 +66,7 @@ struct session {
     _Atomic uint32_t images;                /* process images seen */
     _Atomic uint32_t slots_used;            /* slots from here on were never taken */
     _Atomic uint32_t lost_threads;          /* threads that found no slot or could not map it */
-    _Alignas(64) _Atomic uint32_t doorbell; /* futex: counts chunks filled and rings taken */
+    _Alignas(64) _Atomic uint32_t doorbell; /* futex: counts calls for the reader */
     _Atomic uint32_t reader_sleeps;         /* 1: wake it through `doorbell` */
     pthread_mutex_t recorder_alive;         /* robust; held by the recorder */
     struct slot slots[SESSION_SLOTS];

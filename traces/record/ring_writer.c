@@ -159,7 +159,8 @@ static void next_chunk(struct writer *w)
     } /* else round and round in this chunk: nobody looks */
     publish(w, w->ring->words[chunk]);
     set_limit(w);
-    ring_doorbell(process->session);
+    if (__builtin_popcountll(atomic_load(&w->ring->used_chunks)) >= RING_CHUNKS_BEHIND)
+        ring_doorbell(process->session);
     sigprocmask(SIG_SETMASK, &old, NULL);
 }
 
