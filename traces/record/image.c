@@ -299,9 +299,13 @@ void image_tick(struct image *image, uint64_t now_ms, struct error *error)
 void image_finish(struct image *image, struct error *error)
 {
     look(image); /* once: what lives on cannot keep us here */
-    while (take(image, error) || image->waiting > 0)
-        if (image->waiting > 0)
-            skip_gap(image, error);
+    for (;;) {
+        if (take(image, error))
+            continue;
+        if (image->waiting == 0)
+            break;
+        skip_gap(image, error);
+    }
     for (unsigned i = 0; i < image->nrings; i++)
         image->counts.broken += image->rings[i]->broken;
     write_ops(image, error);
