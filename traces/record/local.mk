@@ -29,3 +29,15 @@ traces_record_tests_image_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 traces_record_tests_image_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 TESTS += traces/record/tests/image
 endif
+
+# The shipped recordings, and what makes them again.
+EXTRA_DIST += traces/CATALOG traces/record-all traces/cc1.trace traces/lld.trace traces/perl.trace traces/python3.trace \
+	traces/sqlite3.trace traces/threads.trace traces/record/workloads/json_workload.py \
+	traces/record/workloads/pipeline.py traces/record/workloads/shop.sql traces/record/workloads/xxhash.c
+
+EXTRA_DIST += traces/record/overhead.py
+## make bench-record: what recording costs two programs, beside heaptrack
+.PHONY: bench-record
+bench-record: record traces/record/preload.so
+	'$(srcdir)/traces/record/overhead.py' --record ./record --workloads '$(srcdir)/traces/record/workloads' \
+	  --output results/record-overhead.jsonl $(BENCH_RECORD_FLAGS)

@@ -42,7 +42,7 @@ def time_once(command, environment, scratch):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--record", required=True, help="the recorder")
-    parser.add_argument("--source", required=True, help="the folder of this script")
+    parser.add_argument("--workloads", required=True, help="the folder with the programs' input")
     parser.add_argument("--output", required=True, help="the file of JSON lines that each run is added to")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--heaptrack-rounds", type=int, default=10, help="it takes most of the time: fewer are enough")
@@ -52,7 +52,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as scratch:
         record = [os.path.abspath(options.record), "-o", os.path.join(scratch, "run.trace"), "--"]
-        source = os.path.abspath(options.source)
+        source = os.path.abspath(options.workloads)
         preprocess(os.path.join(source, "xxhash.c"), os.path.join(scratch, "xxhash.i"))
         programs = {
             "python3 json": (["/usr/bin/python3", os.path.join(source, "json_workload.py")], {"PYTHONMALLOC": "malloc"}),
