@@ -52,6 +52,7 @@ allocator_tests = \
 	allocators/tests/options \
 	allocators/tests/page_map \
 	allocators/tests/page_sources \
+	allocators/tests/plugin \
 	allocators/tests/simple
 allocators_tests_classes_SOURCES = allocators/tests/classes.c
 allocators_tests_classes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -71,6 +72,10 @@ allocators_tests_page_map_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_page_sources_SOURCES = allocators/tests/page_sources.c $(allocator_test_files)
 allocators_tests_page_sources_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_page_sources_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_plugin_SOURCES = allocators/tests/plugin.c allocators/tests/counted.c allocators/tests/counted.h \
+	allocators/tests/model.c allocators/tests/model.h
+allocators_tests_plugin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_plugin_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_files)
 allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)

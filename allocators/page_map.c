@@ -127,18 +127,33 @@ uint8_t page_map_find(const struct page_map *map, const void *at)
     return entry == NULL || *entry == NULL ? 0 : page_map_get(map, at);
 }
 
+/* The index of the first byte of a leaf, from `i` on, that is not 0; the leaf's length when there is none. Words of
+ * zeros are skipped whole, since a small heap leaves most of a leaf empty. */
+static size_t next_byte(const struct page_map *map, const uint8_t *bytes, size_t i)
+{
+    const size_t length = map->leaf_mask + 1;
+    while (i < length && bytes[i] == 0) {
+        size_t word = 0;
+        if ((i & (sizeof word - 1)) == 0)
+            __builtin_memcpy(&word, bytes + i, sizeof word);
+        i += (i & (sizeof word - 1)) == 0 && word == 0 ? sizeof word : 1;
+    }
+    return i;
+}
+
 bool page_map_next(const struct page_map *map, uintptr_t at, uintptr_t *page)
 {
-    size_t number = at >> map->shift;
-    size_t leaf = ALLOC_MAX(number >> map->shift, map->first);
-    for (; leaf - map->first < map->capacity; leaf++) {
+    size_t i = (at >> map->shift) & map->leaf_mask, leaf = leaf_number(map, at);
+    if (leaf < map->first) {
+        leaf = map->first;
+        i = 0;
+    }
+    for (; leaf - map->first < map->capacity; leaf++, i = 0) {
         const uint8_t *bytes = *entry_of(map, leaf);
-        number = ALLOC_MAX(number, leaf << map->shift);
-        for (; bytes != NULL && number >> map->shift == leaf; number++)
-            if (bytes[number & map->leaf_mask] != 0) {
-                *page = (uintptr_t)number << map->shift;
-                return true;
-            }
+        if (bytes != NULL && (i = next_byte(map, bytes, i)) <= map->leaf_mask) {
+            *page = (uintptr_t)((leaf << map->shift) + i) << map->shift;
+            return true;
+        }
     }
     return false;
 }

@@ -26,14 +26,6 @@ struct pair {
     char names[4][80]; /* of its tests */
 };
 
-static size_t count_mixes(void)
-{
-    size_t n = 0;
-    while (model_mixes[n].name != NULL)
-        n++;
-    return n;
-}
-
 /* One run of the model checker on fresh pages; fails the test with the model's words. */
 static void run_model(const struct pair *pair, const char *spec, size_t page_size, const struct model_mix *mix,
                       struct model shape)
@@ -56,17 +48,14 @@ static void run_model(const struct pair *pair, const char *spec, size_t page_siz
     counted_close(&pages);
 }
 
-/* A seventh of the operations on small heaps, each inspected; the rest on large ones. */
+/* A tenth of the operations on small heaps, each inspected; the rest on large ones. */
 static void run_mixes(const struct pair *pair, const char *spec, size_t page_size, uint64_t ops)
 {
-    const size_t nmixes = count_mixes();
-    for (size_t i = 0; i < nmixes; i++) {
-        const uint64_t each = ops / nmixes + 1;
-        const size_t many = model_mixes[i].high > 100000 ? 40 : model_mixes[i].high > 10000 ? 400 : 1500;
-        run_model(pair, spec, page_size, &model_mixes[i],
-                  (struct model){.ops = each / 7, .max_live = 24, .inspect = 1});
-        run_model(pair, spec, page_size, &model_mixes[i],
-                  (struct model){.ops = each - each / 7, .max_live = many, .inspect = 1024});
+    for (const struct model_mix *mix = model_mixes; mix->name != NULL; mix++) {
+        const uint64_t share = ops * mix->percent / 100, few = share / 10;
+        const size_t many = mix->high > 100000 ? 40 : mix->high > 10000 ? 400 : 1500;
+        run_model(pair, spec, page_size, mix, (struct model){.ops = few, .max_live = 24, .inspect = 1});
+        run_model(pair, spec, page_size, mix, (struct model){.ops = share - few, .max_live = many, .inspect = 1024});
     }
 }
 
@@ -92,7 +81,7 @@ static void test_variants(void **state)
  * made. */
 static size_t run_failing(const struct pair *pair, const char *spec, size_t from, size_t fails)
 {
-    static const struct model_mix mix = {"failing pages", 1, 20000, NULL, 0};
+    static const struct model_mix mix = {"failing pages", 100, 1, 20000, NULL, 0};
     struct option_values values;
     struct counted pages;
     assert_true(counted_open(&pages, pair->kind, REGION, 16384));
@@ -104,8 +93,8 @@ static size_t run_failing(const struct pair *pair, const char *spec, size_t from
                           .pages = &pages,
                           .mix = &mix,
                           .seed = 7,
-                          .ops = 400,
-                          .max_live = 60,
+                          .ops = 200,
+                          .max_live = 40,
                           .inspect = 1};
     if (!model_run(&model))
         fail_msg("%s on %s, %zu requests for pages refused from number %zu: %s", spec, pair->kind->name, fails, from,

@@ -20,6 +20,14 @@ static void complain(struct counted *counted, const void *pages, size_t npages, 
         snprintf(counted->error, sizeof counted->error, "%zu pages at %p %s", npages, pages, what);
 }
 
+/* Long runs only at their ends, so that their middle need not be touched. */
+static void fill_junk(const struct counted *counted, void *pages, size_t npages, int junk)
+{
+    const size_t page = counted->source.page_size, ends = ALLOC_MIN(npages, 4);
+    memset(pages, junk, ends * page);
+    memset((char *)pages + (npages - ends) * page, junk, ends * page);
+}
+
 /* The first run that ends above `at`. */
 static size_t find_run(const struct counted *counted, uintptr_t at)
 {
@@ -104,7 +112,7 @@ static void *counted_alloc_page(void *ctx, size_t npages)
         return NULL;
     }
     book_out(counted, pages, npages);
-    memset(pages, JUNK_OUT, npages * counted->source.page_size);
+    fill_junk(counted, pages, npages, JUNK_OUT);
     return pages;
 }
 
@@ -113,7 +121,7 @@ static void counted_free_page(void *ctx, void *pages, size_t npages)
     struct counted *counted = ctx;
     if (!book_back(counted, pages, npages))
         return;
-    memset(pages, JUNK_BACK, npages * counted->source.page_size);
+    fill_junk(counted, pages, npages, JUNK_BACK);
     counted->inner.free_page(counted->inner.ctx, pages, npages);
 }
 

@@ -16,6 +16,7 @@
 /* What a run asks for. */
 struct model_mix {
     const char *name;
+    unsigned percent;             /* of all operations that a test makes */
     size_t low, high;             /* sizes are log-uniform between these, inclusive */
     const struct size_use *sizes; /* or, when not NULL, drawn from these and announced in heap_config */
     size_t nsizes;
