@@ -31,8 +31,8 @@ bench-trace: traces/bench$(EXEEXT)
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
-dist_check_SCRIPTS += traces/tests/trace.sh
-TESTS += traces/tests/trace.sh
+dist_check_SCRIPTS += traces/tests/trace.sh traces/tests/foreign.sh
+TESTS += traces/tests/trace.sh traces/tests/foreign.sh
 
 if HAVE_CMOCKA
 trace_tests = traces/tests/format traces/tests/import traces/tests/plan

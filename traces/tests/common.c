@@ -163,14 +163,3 @@ void fix_checksums(uint8_t *file, size_t n)
         at += FORMAT_BLOCK_BYTES + payload;
     }
 }
-
-const char *foreign(const char *name)
-{
-    static char path[4096];
-    const char *folder = getenv("HEAPBENCH_FOREIGN"), *top = getenv("top_srcdir");
-    if (folder)
-        snprintf(path, sizeof path, "%s/%s", folder, name);
-    else
-        snprintf(path, sizeof path, "%s/../shared/traces/%s", top ? top : ".", name);
-    return access(path, R_OK) == 0 ? path : NULL;
-}

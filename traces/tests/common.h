@@ -36,7 +36,4 @@ size_t read_ops(const char *path, struct op *ops, size_t room, struct trace_info
 /* Makes every checksum of a file in our format fit its bytes, as far as its blocks can be followed. */
 void fix_checksums(uint8_t *file, size_t n);
 
-/* The path of a foreign recording; NULL: they are not there. */
-const char *foreign(const char *name);
-
 #endif

@@ -15,7 +15,6 @@
 #include <cmocka.h>
 
 #include "traces/import/import.h"
-#include "traces/plan.h"
 #include "traces/tests/common.h"
 
 #define MANY 100000
@@ -298,54 +297,6 @@ static void test_export_refuses(void **state)
     free(text);
 }
 
-/* ---- Real recordings ---- */
-
-static uint64_t check_recording(const char *name, struct plan *plan)
-{
-    struct error error = {0};
-    struct trace_reader *reader = trace_open(foreign(name), &error);
-    if (!reader || !plan_build(plan, reader, &error))
-        fail_msg("%s", error.text);
-    assert_int_equal(trace_info(reader)->skipped, 0);
-    assert_string_equal(trace_info(reader)->note, "");
-    trace_close(reader);
-    return plan->header->nsteps;
-}
-
-static void test_systemui(void **state)
-{
-    struct plan plan;
-    (void)state;
-    if (!foreign("android/systemui.zip")) {
-        print_message("# skipped: no android/systemui.zip; HEAPBENCH_FOREIGN names the folder of foreign recordings\n");
-        skip();
-    }
-    assert_int_equal(check_recording("android/systemui.zip", &plan), 786454);
-    assert_int_equal(plan.header->threads, 393);
-    assert_int_equal(plan.header->peak_live, 10441709);
-    plan_close(&plan);
-}
-
-static void test_wee_alloc_recordings(void **state)
-{
-    static const char *const names[] = {"cpp-demangle",     "dogfood",        "ffmpeg", "find",      "gcc-hello",
-                                        "grep-random-data", "grep-recursive", "ls",     "source-map"};
-    uint64_t total = 0;
-    (void)state;
-    if (!foreign("wee_alloc/ls.trace")) {
-        print_message("# skipped: no wee_alloc/*.trace; HEAPBENCH_FOREIGN names the folder of foreign recordings\n");
-        skip();
-    }
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char name[60];
-        struct plan plan;
-        snprintf(name, sizeof name, "wee_alloc/%s.trace", names[i]);
-        total += check_recording(name, &plan);
-        plan_close(&plan);
-    }
-    assert_int_equal(total, 72678);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -354,7 +305,6 @@ int main(void)
         cmocka_unit_test(test_refused),           cmocka_unit_test(test_long_line),
         cmocka_unit_test(test_compressed),        cmocka_unit_test(test_compressed_native),
         cmocka_unit_test(test_export_comes_back), cmocka_unit_test(test_export_refuses),
-        cmocka_unit_test(test_systemui),          cmocka_unit_test(test_wee_alloc_recordings),
     };
     return cmocka_run_group_tests_name("import", tests, NULL, NULL);
 }
