@@ -169,6 +169,18 @@ static inline unsigned alloc_first_bit(uint64_t bits)
     return (uint32_t)bits ? (unsigned)__builtin_ctz((uint32_t)bits) : 32 + (unsigned)__builtin_ctz((uint32_t)(bits >> 32));
 }
 
+/* n / d for where speed is of no matter: a 32-bit Arm without a divide instruction would call the compiler's library. */
+static inline size_t alloc_divide(size_t n, size_t d)
+{
+    size_t quotient = 0;
+    for (unsigned bit = 8 * sizeof(size_t); bit-- > 0;)
+        if (n >> bit >= d) {
+            n -= d << bit;
+            quotient |= (size_t)1 << bit;
+        }
+    return quotient;
+}
+
 /* resize() for an allocator that must move the block: alloc, copy, release. NULL as resize(). */
 void *alloc_resize_by_copy(const struct allocator *allocator, struct heap *heap, void *block, size_t size);
 

@@ -1,6 +1,7 @@
 # The allocators, the page sources, and their tests. A new one is a line in allocator_files and one in table.c.
 allocator_files = \
 	allocators/alloc.h \
+	allocators/chunks.h \
 	allocators/classes.c \
 	allocators/classes.h \
 	allocators/freelist.c \
@@ -15,6 +16,7 @@ allocator_files = \
 	allocators/pool.c \
 	allocators/resize.c \
 	allocators/segfit.c \
+	allocators/slab.c \
 	allocators/table.c \
 	allocators/tagged.h \
 	allocators/tags.h \

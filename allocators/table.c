@@ -20,6 +20,7 @@
     X(watermark)                                                                                                       \
     X(pool)                                                                                                            \
     X(freelist)                                                                                                        \
+    X(slab)                                                                                                            \
     X(segfit)                                                                                                          \
     X(tlsf)
 

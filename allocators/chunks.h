@@ -1,0 +1,187 @@
+/*
+ * chunks.h - memory in chunks aligned to their own size, so that a block's chunk is found by masking its address; and
+ * blocks too large for a chunk, which begin where a chunk would, and are found in a hash table.
+ *
+ * What slab and buddy share. A chunk begins with its owner's header, so no small block has the address of a chunk: one
+ * that has is a large one. Page sources know no alignment: where pages are not aligned as needed, more are taken and
+ * both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
+ * algorithm R) lives in pages of its own and doubles when three quarters full.
+ */
+#ifndef HEAPBENCH_CHUNKS_H
+#define HEAPBENCH_CHUNKS_H
+
+#include "allocators/alloc.h"
+
+struct large {
+    void *block; /* NULL: an empty place */
+    size_t npages;
+};
+
+struct chunks {
+    struct page_source source;
+    size_t size; /* bytes of a chunk, a power of two */
+    unsigned page_log2;
+    size_t held;           /* bytes taken from the page source */
+    struct large *table;   /* NULL: no large block yet */
+    size_t places, nlarge; /* of the table, a power of two; used */
+};
+
+static inline void chunks_init(struct chunks *c, const struct page_source *source, size_t chunk_size)
+{
+    *c = (struct chunks){.source = *source, .size = chunk_size, .page_log2 = alloc_first_bit(source->page_size)};
+}
+
+static inline void *chunks_take_pages(struct chunks *c, size_t npages)
+{
+    void *pages = c->source.alloc_page(c->source.ctx, npages);
+    if (pages)
+        c->held += npages << c->page_log2;
+    return pages;
+}
+
+static inline void chunks_give_pages(struct chunks *c, void *pages, size_t npages)
+{
+    if (!npages)
+        return;
+    c->held -= npages << c->page_log2;
+    c->source.free_page(c->source.ctx, pages, npages);
+}
+
+/* npages that begin at a multiple of a chunk's size. NULL: exhausted. */
+static void *chunks_take_aligned(struct chunks *c, size_t npages)
+{
+    char *pages = chunks_take_pages(c, npages);
+    uintptr_t off = (uintptr_t)pages & (c->size - 1);
+    if (!off)
+        return pages; /* NULL too */
+    chunks_give_pages(c, pages, npages);
+    size_t more = npages + (c->size >> c->page_log2) - 1;
+    pages = chunks_take_pages(c, more);
+    if (!pages)
+        return NULL;
+    char *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, c->size);
+    size_t before = (size_t)(start - pages) >> c->page_log2;
+    chunks_give_pages(c, pages, before);
+    chunks_give_pages(c, start + (npages << c->page_log2), more - before - npages);
+    return start;
+}
+
+/* ---- Large blocks --------------------------------------------------------------------------------------------------
+ */
+
+static inline size_t large_home(const struct chunks *c, const void *block)
+{
+    uintptr_t n = (uintptr_t)block >> alloc_first_bit(c->size);
+    return (size_t)(n * (uintptr_t)0x9E3779B1u >> 7) & (c->places - 1); /* 2^32 / golden ratio: TAOCP 3, 6.4 */
+}
+
+/* The block's place, or the empty one where it would go; the table has an empty one. */
+static struct large *large_place(const struct chunks *c, const void *block)
+{
+    size_t i = large_home(c, block);
+    while (c->table[i].block && c->table[i].block != block)
+        i = (i + 1) & (c->places - 1);
+    return &c->table[i];
+}
+
+/* Room for one more; false: no pages for a larger table. */
+static bool large_reserve(struct chunks *c)
+{
+    if (c->table && c->nlarge + 1 <= c->places / 4 * 3)
+        return true;
+    struct chunks old = *c;
+    size_t old_pages = old.places * sizeof(struct large) >> c->page_log2;
+    size_t npages = old.table ? 2 * old_pages : 1;
+    struct large *table = chunks_take_pages(c, npages);
+    if (!table)
+        return false;
+    c->table = table;
+    c->places = (npages << c->page_log2) / sizeof(struct large);
+    for (size_t i = 0; i < c->places; i++)
+        table[i] = (struct large){NULL, 0};
+    for (size_t i = 0; i < old.places; i++)
+        if (old.table[i].block)
+            *large_place(c, old.table[i].block) = old.table[i];
+    chunks_give_pages(c, old.table, old_pages);
+    return true;
+}
+
+/* A block of whole pages of its own. NULL: exhausted. */
+static void *large_alloc(struct chunks *c, size_t size)
+{
+    if (size > SIZE_MAX / 2 || !large_reserve(c))
+        return NULL;
+    size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
+    void *block = chunks_take_aligned(c, npages);
+    if (block) {
+        *large_place(c, block) = (struct large){block, npages};
+        c->nlarge++;
+    }
+    return block;
+}
+
+static void large_release(struct chunks *c, void *block)
+{
+    struct large *hole = large_place(c, block);
+    size_t i = (size_t)(hole - c->table), mask = c->places - 1;
+    chunks_give_pages(c, block, hole->npages);
+    for (size_t j = (i + 1) & mask; c->table[j].block; j = (j + 1) & mask) {
+        size_t home = large_home(c, c->table[j].block);
+        if (((j - home) & mask) < ((j - i) & mask))
+            continue; /* it would be looked for behind the hole */
+        c->table[i] = c->table[j];
+        i = j;
+    }
+    c->table[i].block = NULL;
+    c->nlarge--;
+}
+
+static inline size_t large_usable(const struct chunks *c, const void *block)
+{
+    return large_place(c, block)->npages << c->page_log2;
+}
+
+/* Gives back what the block has beyond `size` bytes. */
+static void large_shrink(struct chunks *c, void *block, size_t size)
+{
+    struct large *l = large_place(c, block);
+    size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
+    chunks_give_pages(c, (char *)block + (npages << c->page_log2), l->npages - npages);
+    l->npages = npages;
+}
+
+static bool large_walk(const struct chunks *c, heap_visit *visit, void *arg)
+{
+    for (size_t i = 0; i < c->places; i++) {
+        const struct large *l = &c->table[i];
+        struct heap_block seen = {l->block, l->npages << c->page_log2, true};
+        if (l->block && !visit(&seen, arg))
+            return false;
+    }
+    return true;
+}
+
+/* Gives back every large block and the table; its pages are added to *bytes by large_check(). */
+static void large_destroy(struct chunks *c)
+{
+    for (size_t i = 0; i < c->places; i++)
+        if (c->table[i].block)
+            chunks_give_pages(c, c->table[i].block, c->table[i].npages);
+    chunks_give_pages(c, c->table, c->places * sizeof(struct large) >> c->page_log2);
+}
+
+static const char *large_check(const struct chunks *c, size_t *bytes)
+{
+    size_t used = 0;
+    for (size_t i = 0; i < c->places; i++)
+        if (c->table[i].block) {
+            if (large_place(c, c->table[i].block) != &c->table[i])
+                return "a large block cannot be found in the table";
+            *bytes += c->table[i].npages << c->page_log2;
+            used++;
+        }
+    *bytes += c->places * sizeof(struct large);
+    return used == c->nlarge ? NULL : "the table miscounts its large blocks";
+}
+
+#endif
