@@ -25,6 +25,7 @@ struct bench {
     uint32_t *left; /* the slots that hold a block after the last op */
     size_t nleft;
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
+    uint32_t *ticks;          /* latency: of each op, shared with the driver */
     size_t page;              /* bytes */
 };
 

@@ -7,21 +7,7 @@
  */
 #include <sys/mman.h>
 
-#include "driver/bench.h"
 #include "driver/loop.h"
-
-static uint32_t *ticks; /* of each op */
-
-static struct loop loop_of(const struct bench *bench)
-{
-    return (struct loop){.plan = &bench->plan,
-                         .allocator = bench->allocator.allocator,
-                         .heap = bench->heap,
-                         .slots = bench->slots,
-                         .ticks = ticks,
-                         .step = &bench->job->step,
-                         .page = bench->page};
-}
 
 static uint64_t replay(const struct bench *bench)
 {
@@ -39,9 +25,9 @@ void pass_latency(struct bench *bench)
 {
     const struct job *job = bench->job;
     struct latency_result *result = &bench->job->latency;
-    const size_t bytes = (size_t)bench->plan.header->nsteps * sizeof *ticks;
-    ticks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, job->ticks_fd, 0);
-    if (ticks == MAP_FAILED)
+    const size_t bytes = (size_t)bench->plan.header->nsteps * sizeof *bench->ticks;
+    bench->ticks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, job->ticks_fd, 0);
+    if (bench->ticks == MAP_FAILED)
         bench_lacks(bench, "no memory for the ticks of every op (%zu bytes)", bytes);
 
     struct timer timer;

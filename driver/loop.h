@@ -8,6 +8,7 @@
 #ifndef HEAPBENCH_LOOP_H
 #define HEAPBENCH_LOOP_H
 
+#include "driver/bench.h"
 #include "driver/op.h"
 #include "driver/timer.h"
 
@@ -27,6 +28,18 @@ enum loop_flags {
     LOOP_PROGRESS = 1 << 1,
     LOOP_NULL_INLINE = 1 << 2, /* the floor: the same loop with the null allocator compiled in */
 };
+
+/* The loop's part of what the worker set up, over the heap of the moment. */
+static inline struct loop loop_of(const struct bench *bench)
+{
+    return (struct loop){.plan = &bench->plan,
+                         .allocator = bench->allocator.allocator,
+                         .heap = bench->heap,
+                         .slots = bench->slots,
+                         .ticks = bench->ticks,
+                         .step = &bench->job->step,
+                         .page = bench->page};
+}
 
 /* Times one call when asked to: the interval holds the call and the cost of the timer. */
 #define LOOP_CALL(call)                                                                                                \

@@ -4,20 +4,10 @@
  * A replay begins with an empty heap every time: what the trace never freed is released, the heap destroyed and made
  * anew in between, untimed. The first replays (--warmup) are not counted: they fault the pages in, which is the
  * operating system's cost and would drown a short trace. Then replays are timed until JOB.timed_ns is reached, so that
- * a short trace is not at the mercy of one interrupt; each is kept, and the run's figure is their median.
+ * a short trace is not at the mercy of one interrupt; each is kept, and the run's figure is their median. Each contains
+ * two readings of the clock, which show on a trace of under a thousand ops, in the floor as well.
  */
-#include "driver/bench.h"
 #include "driver/loop.h"
-
-static struct loop loop_of(const struct bench *bench)
-{
-    return (struct loop){.plan = &bench->plan,
-                         .allocator = bench->allocator.allocator,
-                         .heap = bench->heap,
-                         .slots = bench->slots,
-                         .step = &bench->job->step,
-                         .page = bench->page};
-}
 
 static uint64_t replay(const struct bench *bench)
 {
