@@ -3,18 +3,33 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "driver/sweep.h"
 
-/* Generous: eight times the peak that is live, and room for headers; the pages cost nothing until they are touched. */
-static uint64_t arena_for(const struct plan_header *header)
+/* So many times the peak of live, and some for headers and odd pages; at most what addresses here can span with ease.
+ */
+static uint64_t with_room(uint64_t times, const struct plan_header *header)
 {
     const uint64_t most = sizeof(void *) == 8 ? UINT64_C(1) << 45 : UINT64_C(1) << 30;
     uint64_t bytes;
-    if (__builtin_mul_overflow(header->peak_live, UINT64_C(8), &bytes) ||
+    if (__builtin_mul_overflow(header->peak_live, times, &bytes) ||
         __builtin_add_overflow(bytes, header->nslots * 128 + (UINT64_C(16) << 20), &bytes) || bytes > most)
         return most;
     return bytes;
+}
+
+/*
+ * Generous, for pages cost nothing until they are touched, and a few pages held in bad places can waste the addresses
+ * of many times the peak: sixty-four times the peak of live, or a quarter of the machine's memory where that is less,
+ * since an allocator that reuses nothing touches it all; eight times the peak in any case.
+ */
+static uint64_t arena_for(const struct plan_header *header)
+{
+    const uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
+    const uint64_t wanted = with_room(64, header), least = with_room(8, header);
+    const uint64_t bytes = wanted < memory / 4 ? wanted : memory / 4;
+    return bytes > least ? bytes : least;
 }
 
 static const char *last_part(const char *path)
