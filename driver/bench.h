@@ -38,9 +38,14 @@ void bench_open(struct bench *bench, bool watched);
 /* The heap destroyed, the page source closed. */
 void bench_close(struct bench *bench);
 
+/* What a replay took: time that its thread had a processor, and time that went by. */
+struct replay_time {
+    uint64_t cpu_ns, wall_ns;
+};
+
 /* Replays the plan once from an empty heap, and leaves it so: what the trace never freed is released afterwards, since
- * the C library's heap outlives a destroy(). `replay` is the pass's loop; the nanoseconds that it took. */
-uint64_t bench_replay(struct bench *bench, uint64_t replay(const struct bench *));
+ * the C library's heap outlives a destroy(). `replay` is the pass's loop, which alone is timed. */
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *));
 
 /* Ends the worker: what the allocator did wrong at `step` (or NO_STEP), in words. */
 void bench_failed(struct bench *bench, uint64_t step, const char *format, ...)

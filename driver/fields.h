@@ -59,6 +59,7 @@
 #define FIELD_OPS_PER_S       "ops_per_s"
 #define FIELD_FLOOR           "floor_ns_per_op"
 #define FIELD_ABOVE_FLOOR     "above_floor_ns_per_op"
+#define FIELD_WALL_NS_PER_OP  "wall_ns_per_op"
 #define FIELD_REPETITIONS_NS  "repetitions_ns"
 
 /* Figures of the latency pass. */

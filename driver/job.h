@@ -40,9 +40,10 @@ enum outcome {
 #define STEP_IS_OP(step) ((step) < STEP_DESTROY)
 
 struct throughput_result {
-    uint32_t warmups;             /* replays before the first timed one */
-    uint32_t repetitions;         /* timed replays, each from an empty heap */
-    uint64_t ns[JOB_REPETITIONS]; /* of each */
+    uint32_t warmups;                  /* replays before the first timed one */
+    uint32_t repetitions;              /* timed replays, each from an empty heap */
+    uint64_t ns[JOB_REPETITIONS];      /* of each: time that its thread had a processor */
+    uint64_t wall_ns[JOB_REPETITIONS]; /* of each: time that went by */
 };
 
 struct latency_result {

@@ -37,9 +37,9 @@ void pass_latency(struct bench *bench)
     result->cost_ticks = timer.cost_ticks;
     result->resolution_ticks = timer.resolution_ticks;
 
-    uint64_t spent = bench_replay(bench, job->diagnose ? replay_diagnosed : replay);
+    uint64_t spent = bench_replay(bench, job->diagnose ? replay_diagnosed : replay).wall_ns;
     while (result->warmups < job->warmups && spent < job->limit_ns) {
         result->warmups++;
-        spent += bench_replay(bench, job->diagnose ? replay_diagnosed : replay);
+        spent += bench_replay(bench, job->diagnose ? replay_diagnosed : replay).wall_ns;
     }
 }

@@ -36,7 +36,7 @@ static void warn_of_noise(const struct host *host)
     if (host->noise_share > 0.05)
         fprintf(stderr,
                 "replay: this machine is noisy: %.1f %% of a test loop's time went elsewhere, up to %.0f µs at once; "
-                "stop what else runs, or raise --runs\n",
+                "the longest latencies will show it; stop what else runs\n",
                 host->noise_share * 100, (double)host->noise_worst_ns / 1e3);
 }
 

@@ -295,7 +295,8 @@ void table_legend(FILE *out, const struct cli *cli)
 {
     if (cli->passes[PASS_THROUGHPUT])
         fprintf(out,
-                "ns/op, Mops/s: median of the runs (up to %u); ±: half the distance between their quartiles. −null: "
+                "ns/op, Mops/s: processor time, median of the runs (up to %u); ±: half the distance between their "
+                "quartiles. −null: "
                 "less what "
                 "the loop itself takes.\n",
                 cli->runs);

@@ -19,11 +19,16 @@ struct timer {
     uint64_t resolution_ticks; /* the smallest step between two readings that differ */
 };
 
-static inline uint64_t clock_ns(void)
+static inline uint64_t clock_read(clockid_t clock)
 {
     struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
+    clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+static inline uint64_t clock_ns(void)
+{
+    return clock_read(CLOCK_MONOTONIC);
 }
 
 static inline __attribute__((always_inline)) uint64_t timer_ticks(void)

@@ -118,19 +118,19 @@ void bench_close(struct bench *bench)
     bench->heap = NULL;
 }
 
-uint64_t bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
 {
     bench_open(bench, bench->job->diagnose);
-    const uint64_t begin = clock_ns();
+    const uint64_t wall = clock_ns(), cpu = clock_read(CLOCK_THREAD_CPUTIME_ID);
     const uint64_t done = replay(bench);
-    const uint64_t ns = clock_ns() - begin;
+    const struct replay_time time = {clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu, clock_ns() - wall};
     if (done < bench->plan.header->nsteps)
         bench_refused(bench, done);
     bench->job->step = STEP_DESTROY;
     for (size_t i = 0; i < bench->nleft; i++)
         bench->allocator.allocator->release(bench->heap, bench->slots[bench->left[i]]);
     bench_close(bench);
-    return ns;
+    return time;
 }
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------ */
