@@ -57,10 +57,13 @@ struct cache {
     struct slab *current; /* never NULL: `none` while there is none */
     struct slab *partial; /* the next current; an empty one is at the end */
     struct slab *last;
-    uint32_t size;   /* of an object, bytes */
-    uint16_t empty;  /* slabs among the partial ones that are empty */
-    uint16_t colour; /* of the next slab */
-    uint8_t npages;  /* of a slab */
+    uint32_t size;     /* of an object, bytes */
+    uint16_t empty;    /* slabs among the partial ones that are empty */
+    uint16_t colour;   /* of the next slab */
+    uint16_t capacity; /* of a slab, but for one behind a header */
+    uint16_t batch;    /* fresh objects threaded at once */
+    uint16_t room;     /* bytes that a slab's objects leave over, for its colour */
+    uint8_t npages;    /* of a slab */
 };
 
 struct heap {
@@ -100,7 +103,10 @@ static inline char *objects_of(const struct heap *h, const struct slab *s)
 
 static inline size_t capacity(const struct heap *h, const struct slab *s)
 {
-    return (((size_t)s->npages << h->page_log2) - s->start) / h->caches[s->class].size;
+    const struct cache *k = &h->caches[s->class];
+    if (s != chunk_of(h, s)->slabs)
+        return k->capacity;
+    return alloc_divide(h->page_size - s->start, k->size);
 }
 
 /* The class of a request of at most h->max_object bytes. */
@@ -278,11 +284,9 @@ static struct slab *new_slab(struct heap *h, unsigned class)
         return NULL;
     bool behind_header = s == chunk_of(h, s)->slabs;
     size_t align = alignment_of(k->size), step = ALLOC_MAX(align, LINE);
-    size_t bytes = (size_t)k->npages << h->page_log2;
     size_t start = behind_header ? ALLOC_ROUND_UP(sizeof(struct chunk), align) : k->colour;
-    size_t room = bytes % k->size;
     if (!behind_header)
-        k->colour = (uint16_t)(k->colour + step <= room ? k->colour + step : 0);
+        k->colour = (uint16_t)(k->colour + step <= k->room ? k->colour + step : 0);
     s->free = NULL;
     s->live = 0;
     s->class = (uint8_t) class;
@@ -294,7 +298,7 @@ static struct slab *new_slab(struct heap *h, unsigned class)
 /* Threads some of a slab's fresh objects onto its list. */
 static void thread_fresh(const struct heap *h, struct slab *s)
 {
-    size_t size = h->caches[s->class].size, n = ALLOC_MIN((size_t)s->fresh, ALLOC_MAX(BATCH / size, 1u));
+    size_t size = h->caches[s->class].size, n = ALLOC_MIN(s->fresh, h->caches[s->class].batch);
     char *object = objects_of(h, s) + (capacity(h, s) - s->fresh) * size;
     s->free = object;
     s->fresh = (uint16_t)(s->fresh - n);
@@ -431,24 +435,22 @@ static const struct alloc_option options[] = {
 };
 
 /* The fewest pages that leave at most 1/8 over. */
-static unsigned pages_for(const struct heap *h, size_t size)
-{
-    unsigned best = 0;
-    for (unsigned n = 1; n < PAGES; n++) {
-        size_t bytes = (size_t)n << h->page_log2;
-        if (bytes < size)
-            continue;
-        if (bytes % size <= bytes / 8)
-            return n;
-        best = best ? best : n;
-    }
-    return best;
-}
-
 static void add_class(struct heap *h, size_t size)
 {
-    h->caches[h->nclasses++] =
-        (struct cache){.current = &h->none, .size = (uint32_t)size, .npages = (uint8_t)pages_for(h, size)};
+    struct cache *k = &h->caches[h->nclasses++];
+    *k = (struct cache){.current = &h->none, .size = (uint32_t)size};
+    for (unsigned n = 1; n < PAGES; n++) {
+        size_t bytes = (size_t)n << h->page_log2, objects = alloc_divide(bytes, size);
+        size_t room = bytes - objects * size;
+        if (!objects || (k->npages && room > bytes / 8))
+            continue; /* the fewest that hold one at all serve, if none leaves less */
+        k->npages = (uint8_t)n;
+        k->capacity = (uint16_t)objects;
+        k->room = (uint16_t)room;
+        if (room <= bytes / 8)
+            break;
+    }
+    k->batch = (uint16_t)ALLOC_MAX(alloc_divide(BATCH, size), 1u);
 }
 
 /* Multiples of HEAP_ALIGN first, then as many steps in each power of two as `split` says. */
@@ -518,8 +520,8 @@ static size_t find_free(const struct heap *h, const struct slab *s, struct objec
     for (size_t i = n - s->fresh; i < n; i++)
         o->free[i / 64] |= UINT64_C(1) << (i % 64);
     for (const char *object = s->free; object; object = *(void *const *)object) {
-        size_t offset = (size_t)(object - start), i = offset / size;
-        if (i >= n || offset % size || o->free[i / 64] >> (i % 64) & 1)
+        size_t offset = (size_t)(object - start), i = alloc_divide(offset, size);
+        if (i >= n || i * size != offset || o->free[i / 64] >> (i % 64) & 1)
             return n + 1;
         o->free[i / 64] |= UINT64_C(1) << (i % 64);
         found++;
