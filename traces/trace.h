@@ -75,6 +75,9 @@ struct trace_writer *trace_create(const char *path, uint32_t flags, const char *
 /* Appends; the blocks of allocation ops must come numbered 0, 1, 2, … False: *error (a full disk, a bad op). */
 bool trace_write(struct trace_writer *writer, const struct op *ops, size_t n, struct error *error);
 
+/* Writes the ops that are still gathered as a block of their own, so that they are kept if the writing process is killed. */
+bool trace_flush(struct trace_writer *writer, struct error *error);
+
 /* Ends the file whole, and frees the writer whatever happens. */
 bool trace_finish(struct trace_writer *writer, struct error *error);
 

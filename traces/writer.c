@@ -205,9 +205,14 @@ bool trace_write(struct trace_writer *writer, const struct op *ops, size_t n, st
     return true;
 }
 
+bool trace_flush(struct trace_writer *writer, struct error *error)
+{
+    return !writer->n[COLUMN_KIND] || write_block(writer, error);
+}
+
 bool trace_finish(struct trace_writer *writer, struct error *error)
 {
-    bool done = !writer->n[COLUMN_KIND] || write_block(writer, error);
+    bool done = trace_flush(writer, error);
     if (done) {
         put_block_header(writer, FORMAT_END_MAGIC, 0, 0);
         done = write_all(writer, writer->out, FORMAT_BLOCK_BYTES, error);

@@ -11,6 +11,7 @@
 #define BATCH   1024
 #define WINDOW  65536 /* numbered events that wait for a lower number */
 #define GIVE_UP 5000  /* ms without the next number until it is taken for lost */
+#define FLUSH   1000  /* ms until what a slow program did is in the file */
 
 struct image {
     struct image_config config;
@@ -26,6 +27,7 @@ struct image {
     uint64_t next_number; /* from 1 */
     unsigned waiting;     /* events in the window */
     uint64_t stuck_at, stuck_since;
+    uint64_t flushed; /* when; ms */
     struct image_counts counts;
     unsigned nops;
     struct op ops[BATCH];
@@ -294,6 +296,11 @@ void image_tick(struct image *image, uint64_t now_ms, struct error *error)
     } else if (now_ms - image->stuck_since > GIVE_UP) {
         skip_gap(image, error);
     }
+    if (now_ms - image->flushed < FLUSH)
+        return;
+    image->flushed = now_ms;
+    if (write_ops(image, error) && image->writer && !trace_flush(image->writer, error))
+        failed(image);
 }
 
 void image_finish(struct image *image, struct error *error)

@@ -37,7 +37,8 @@ unsigned image_slot(const struct image *image, unsigned i);
  * taken, so that the program goes on, and dropped. */
 bool image_drain(struct image *image, struct error *error);
 
-/* To be called now and then: gives up waiting for a number whose thread shows no sign of life. */
+/* To be called now and then: brings the file up to date, and gives up waiting for a number whose thread shows no sign
+ * of life. */
 void image_tick(struct image *image, uint64_t now_ms, struct error *error);
 
 /* The program is gone: takes the rest and ends the file. The counts are valid until image_free(). */

@@ -86,7 +86,10 @@ bool ring_next(struct ring_reader *reader, struct event *event, const struct blo
         event->number = word & WORD_NUMBERED ? 1 + *next++ : 0;
         event->time = reader->flags & TRACE_TIME ? *next++ : 0;
         event->site = reader->flags & TRACE_SITE ? *next++ : 0;
-        if (reader->next < reader->head && next > reader->head)
+        const bool half = reader->next < reader->head && next > reader->head;
+        const bool huge =
+            event->size >> 48 || event->align >> 48; /* more than an address space: only as a failed call */
+        if (half || (huge && event->pointer != 0))
             break;
         reader->event = reader->next;
         reader->next = next;

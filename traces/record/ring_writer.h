@@ -35,7 +35,7 @@ static inline __attribute__((always_inline)) void write_short(enum event_kind ki
     uint64_t *cursor = w->cursor;
     /* The four low bits rotated to the top: one comparison tells a pointer that fills the field, and only that. */
     const uintptr_t turned = (uintptr_t)block >> 4 | (uintptr_t)block << (8 * sizeof block - 4);
-    if (__builtin_expect(cursor < w->limit && turned - 1 < WORD_POINTER >> 4 && size < WORD_SIZE_MAX, 1)) {
+    if (__builtin_expect(cursor < w->limit && turned - 1 < (uintptr_t)WORD_POINTER >> 4 && size < WORD_SIZE_MAX, 1)) {
         *cursor++ = (uintptr_t)block | (uint64_t)size << WORD_SIZE_SHIFT | kind;
         w->cursor = cursor;
         atomic_store_explicit(&w->ring->head, (uintptr_t)cursor, memory_order_release);

@@ -108,6 +108,17 @@ status=$?
 ok "a signal for the recorder is passed on to the program" test $status = 143
 ok "… and the trace is whole" test "$(field p.trace 'of 888:' 888)" = 100
 
+started waits 300
+tries=0
+until [ "$(field p.trace 'of 888:' 888)" ] || [ $((tries += 1)) -gt 200 ]; do
+    sleep 0.05
+done
+kill -9 "$recorder"
+wait "$recorder" 2>/dev/null
+kill "$program"
+ok "kill -9 of the recorder: the trace is readable, and says that it is cut" \
+    sh -c "'$count' p.trace 888 | grep -q 'of 888: 300 truncated'"
+
 started works 3000000
 kill -9 $recorder
 wait $recorder 2>/dev/null
