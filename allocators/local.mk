@@ -13,6 +13,7 @@ allocator_files = \
 	allocators/page_map.h \
 	allocators/pages/arena.c \
 	allocators/pages/mmap.c \
+	allocators/pages/stack.c \
 	allocators/pool.c \
 	allocators/resize.c \
 	allocators/segfit.c \
