@@ -87,6 +87,20 @@ static const struct argp parser = {
         "nothing could be recorded, as is so with programs that are statically linked or set-uid.",
 };
 
+/* False: *error; better before the program runs than after it. */
+static bool can_write(const char *output, struct error *error)
+{
+    char *folder = strdup(output), *slash = folder ? strrchr(folder, '/') : NULL;
+    if (slash)
+        slash[slash == folder] = '\0';
+    const bool exists = access(output, F_OK) == 0;
+    const bool can = exists ? access(output, W_OK) == 0 : access(slash ? folder : ".", W_OK | X_OK) == 0;
+    const int reason = errno;
+    free(folder);
+    return can || error_set(error, EXIT_LACKS, "%s: cannot be written: %s; name another file with -o", output,
+                            strerror(reason));
+}
+
 /* ---- The command ----------------------------------------------------------------------------------------------------
  */
 
@@ -123,17 +137,17 @@ static char *preload_value(void)
     if (slash)
         strcpy(slash, LIBRARY_BUILT);
     const char *library = slash && access(path, R_OK) == 0 ? path : LIBRARY_INSTALLED;
-    const int fd = open(library, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
+    if (access(library, R_OK) != 0)
         return NULL;
+    char by_descriptor[64];
+    if (strpbrk(library, " :$")) {
+        snprintf(by_descriptor, sizeof by_descriptor, "/proc/%ld/fd/%d", (long)getpid(),
+                 open(library, O_RDONLY | O_CLOEXEC));
+        library = by_descriptor;
+    }
     const char *before = getenv("LD_PRELOAD");
     char *value;
-    int length;
-    if (strpbrk(library, " :$"))
-        length = asprintf(&value, "/proc/%ld/fd/%d%s%s", (long)getpid(), fd, before ? ":" : "", before ? before : "");
-    else
-        length = asprintf(&value, "%s%s%s", library, before ? ":" : "", before ? before : "");
-    return length < 0 ? NULL : value;
+    return asprintf(&value, "%s%s%s", library, before ? ":" : "", before ? before : "") < 0 ? NULL : value;
 }
 
 static struct recording *current;   /* for the handlers */
@@ -146,14 +160,15 @@ static void on_child(int signal)
     recording_wake(current);
 }
 
-/* What was sent to the recorder is passed on to the program; what a terminal sends has reached it by itself. When the
+/* What was sent to the recorder is passed on to the program; what a terminal or the program itself sends to the whole
+ * group has reached it by itself. When the
  * program has ended and only others that it left behind are recorded, the signal ends the recording. */
 static void on_signal(int signal, siginfo_t *info, void *context)
 {
     (void)context;
     if (child == 0)
         stop = 1;
-    else if (info->si_code <= 0)
+    else if (info->si_code <= 0 && info->si_pid != child)
         kill(child, signal);
     recording_wake(current);
 }
@@ -268,6 +283,60 @@ static int record(struct recording *recording, struct error *error)
     return status;
 }
 
+/* The session to record into, when all that is needed is there. NULL: *error. */
+static struct recording *prepare(const struct options *options, const char *command, const char *preload,
+                                 struct error *error)
+{
+    const struct recording_config config = {
+        .image = {.flags = (options->time ? TRACE_TIME : 0) | (options->site ? TRACE_SITE : 0),
+                  .level = options->level},
+        .output = options->output,
+        .command = command,
+    };
+    if (!can_write(options->output, error))
+        return NULL;
+    if (!preload) {
+        error_set(error, EXIT_LACKS, "the library to preload is missing: %s; build or install heapbench as a whole",
+                  LIBRARY_INSTALLED);
+        return NULL;
+    }
+    return recording_open(&config, error);
+}
+
+/* Runs the command and records it; what to exit with. Closes the recording. */
+static int run(const struct options *options, struct recording *recording, const char *preload, struct error *error)
+{
+    sigset_t all, old;
+    sigfillset(&all);
+    sigprocmask(SIG_BLOCK, &all, &old);
+    int reason, status = 0;
+    child = start(options->command, preload, recording_address(recording), &old, &reason);
+    const bool started = child > 0;
+    if (started) {
+        catch_signals(recording);
+        signal(SIGXFSZ, SIG_IGN); /* a trace that grows beyond a limit is an error to be told */
+        sigprocmask(SIG_SETMASK, &old, NULL);
+        status = record(recording, error);
+    }
+    const struct recording_totals totals = recording_close(recording, error);
+    if (!started) {
+        fprintf(stderr, "record: %s: %s\n", options->command[0], strerror(reason));
+        return reason == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
+    }
+    say_error(error);
+    if (error->code)
+        return error->code;
+    if (totals.files == 0) {
+        fprintf(stderr,
+                "record: nothing was recorded: %s never called malloc, or is statically linked, set-uid, for "
+                "another architecture, or clears its environment\n",
+                options->command[0]);
+        return EXIT_LACKS;
+    }
+    say_totals(&totals, options->output);
+    return end_as(status);
+}
+
 int main(int argc, char **argv)
 {
     struct options options = {.level = 1};
@@ -280,54 +349,12 @@ int main(int argc, char **argv)
 
     struct error error = {0};
     char *command = quote_command(options.command), *preload = preload_value();
-    const struct recording_config config = {
-        .image = {.flags = (options.time ? TRACE_TIME : 0) | (options.site ? TRACE_SITE : 0), .level = options.level},
-        .output = options.output,
-        .command = command,
-    };
-    if (!preload)
-        error_set(&error, EXIT_LACKS, "the library to preload is missing: %s; build or install heapbench as a whole",
-                  LIBRARY_INSTALLED);
-    struct recording *recording = error.code ? NULL : recording_open(&config, &error);
-    if (!recording) {
+    struct recording *recording = prepare(&options, command, preload, &error);
+    if (!recording)
         say_error(&error);
-        return error.code;
-    }
-
-    sigset_t all, old;
-    sigfillset(&all);
-    sigprocmask(SIG_BLOCK, &all, &old);
-    int reason;
-    child = start(options.command, preload, recording_address(recording), &old, &reason);
-    if (child < 0) {
-        fprintf(stderr, "record: %s: %s\n", options.command[0], strerror(reason));
-        recording_close(recording, &error);
-        free(command);
-        free(preload);
-        free(output);
-        return reason == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
-    }
-    catch_signals(recording);
-    signal(SIGXFSZ, SIG_IGN); /* a trace that grows beyond a limit is an error to be told */
-    sigprocmask(SIG_SETMASK, &old, NULL);
-
-    const int status = record(recording, &error);
-    const struct recording_totals totals = recording_close(recording, &error);
-    say_error(&error);
+    const int code = recording ? run(&options, recording, preload, &error) : (int)error.code;
     free(command);
     free(preload);
-    if (error.code) {
-        free(output);
-        return error.code;
-    }
-    if (totals.files == 0) {
-        fprintf(stderr,
-                "record: nothing was recorded: %s never called malloc, or is statically linked, set-uid, for "
-                "another architecture, or clears its environment\n",
-                options.command[0]);
-        return EXIT_LACKS;
-    }
-    say_totals(&totals, options.output);
     free(output);
-    return end_as(status);
+    return code;
 }

@@ -136,6 +136,8 @@ ok "a command that cannot be run: 126" test $? = 126
 "$record" --level=x -- true 2>err
 ok "a bad option: 2" test $? = 2
 
+"$record" -o none/p.trace -- "$target" works 1 >out 2>err
+ok "an output that cannot be: 4, and the program is not run" test "$?,$(wc -c <out)" = 4,0
 "$record" -o /dev/full -- "$target" works 2000000 >out 2>err
 status=$?
 ok "a trace that cannot be written: 4, with the reason" sh -c "test $status = 4 && grep -q 'No space left' err"
