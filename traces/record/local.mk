@@ -3,7 +3,7 @@ bin_PROGRAMS += record
 record_SOURCES = traces/record/record.c traces/record/recording.c traces/record/recording.h \
 	traces/record/image.c traces/record/image.h traces/record/blocks.c traces/record/blocks.h \
 	traces/record/ring_reader.c traces/record/ring_reader.h traces/record/ring.h traces/record/futex.c
-record_CPPFLAGS = $(AM_CPPFLAGS) -DPKGLIBEXECDIR='"$(pkglibexecdir)"'
+record_CPPFLAGS = $(AM_CPPFLAGS) -DLIBRARY_INSTALLED="\"$(pkglibexecdir)/`echo preload.so | $(installed_name)`\""
 record_LDADD = traces/libtraces.a $(TRACE_LIBS_LIBS)
 
 # No libtool for one library; no sanitizer in it, since it has to work in programs that have none.

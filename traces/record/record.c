@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define LIBRARY_BUILT     "/traces/record/preload.so" /* beside the tool in the build tree */
-#define LIBRARY_INSTALLED PKGLIBEXECDIR "/heapbench-preload.so"
+/* LIBRARY_INSTALLED, its path once installed, comes from the build. */
 
 /* What env(1), nice(1) and others exit with when the command cannot be run. */
 enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127 };
