@@ -26,6 +26,7 @@ struct bench {
     size_t nleft;
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
     uint32_t *ticks;          /* latency: of each op, shared with the driver */
+    uint64_t visited;         /* blocks that walks have seen so far */
     size_t page;              /* bytes */
 };
 
@@ -56,6 +57,11 @@ void bench_lacks(struct bench *bench, const char *format, ...) __attribute__((no
 
 /* Ends the worker: `step` was refused a block; finds out why. */
 void bench_refused(struct bench *bench, uint64_t step) __attribute__((noreturn));
+
+/* Whether a walk over the heap is due after `step`: not when the walks so far have seen more than this share of a fixed
+ * number of blocks, so that a heap of millions of blocks is walked less often, and a replay takes no clock to know it.
+ */
+bool bench_may_walk(const struct bench *bench, uint64_t step);
 
 /* One function a pass; each fills its part of the job's answer and returns, or ends the worker. */
 void pass_verify(struct bench *bench);

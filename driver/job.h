@@ -59,7 +59,7 @@ struct space_sample {
     uint64_t step;                     /* after this op */
     uint64_t requested, granted, held; /* bytes, at that moment; held may be UNKNOWN_BYTES */
     uint64_t touched;                  /* bytes; UNKNOWN_BYTES but at the peak and the end */
-    uint64_t free_total, free_largest; /* bytes in free blocks; UNKNOWN_BYTES without a walk() */
+    uint64_t free_total, free_largest; /* bytes in free blocks; UNKNOWN_BYTES where the heap was not walked */
 };
 
 struct space_result {

@@ -146,20 +146,26 @@ static uint64_t touched_now(struct space *space)
 
 /* ---- Free -------------------------------------------------------------------------------------------------------- */
 
+struct free_count {
+    uint64_t total, largest; /* bytes */
+    uint64_t visited;
+};
+
 static bool count_free(const struct heap_block *block, void *arg)
 {
-    struct space_sample *sample = arg;
+    struct free_count *count = arg;
+    count->visited++;
     if (!block->used) {
-        sample->free_total += block->size;
-        if (block->size > sample->free_largest)
-            sample->free_largest = block->size;
+        count->total += block->size;
+        count->largest = ALLOC_MAX(count->largest, block->size);
     }
     return true;
 }
 
-static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held)
+/* A sample; of free memory it knows nothing when it is not to walk. */
+static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held, bool walk)
 {
-    const struct bench *bench = space->bench;
+    struct bench *bench = space->bench;
     struct space_sample sample = {.step = step,
                                   .requested = space->requested,
                                   .granted = space->granted,
@@ -167,9 +173,12 @@ static struct space_sample sample_at(struct space *space, uint64_t step, uint64_
                                   .touched = UNKNOWN_BYTES,
                                   .free_total = UNKNOWN_BYTES,
                                   .free_largest = UNKNOWN_BYTES};
-    if (bench->allocator.allocator->walk != NULL) {
-        sample.free_total = sample.free_largest = 0;
-        bench->allocator.allocator->walk(bench->heap, count_free, &sample);
+    if (walk && bench->allocator.allocator->walk != NULL) {
+        struct free_count count = {.total = 0};
+        bench->allocator.allocator->walk(bench->heap, count_free, &count);
+        sample.free_total = count.total;
+        sample.free_largest = count.largest;
+        bench->visited += count.visited;
     }
     return sample;
 }
@@ -232,13 +241,13 @@ static void replay(struct space *space)
         }
         result->granted_peak = ALLOC_MAX(result->granted_peak, space->granted);
         if (step == header->peak_step) {
-            result->at_peak = sample_at(space, step, held);
+            result->at_peak = sample_at(space, step, held, true);
             result->at_peak.touched = touched_now(space);
         }
         if ((step + 1) % between == 0)
-            result->samples[result->nsamples++] = sample_at(space, step, held);
+            result->samples[result->nsamples++] = sample_at(space, step, held, bench_may_walk(bench, step));
         if (step + 1 == header->nsteps) {
-            result->at_end = sample_at(space, step, held);
+            result->at_end = sample_at(space, step, held, false);
             result->at_end.touched = touched_now(space);
         }
     }

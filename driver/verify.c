@@ -193,8 +193,9 @@ static void do_op(struct verify *verify)
 
 struct walk_count {
     const struct verify *verify;
-    bool frees; /* an allocator without CAP_FREE goes on calling released blocks used */
-    uint64_t blocks, bytes;
+    bool frees;             /* an allocator without CAP_FREE goes on calling released blocks used */
+    uint64_t blocks, bytes; /* used ones */
+    uint64_t visited;
     const char *broken;
     const void *at;
 };
@@ -204,6 +205,7 @@ static bool visit(const struct heap_block *block, void *arg)
     struct walk_count *count = arg;
     const struct shadow *bytes = count->verify->bytes;
     count->at = block->ptr;
+    count->visited++;
     if (block->used && count->frees) {
         count->blocks++;
         count->bytes += block->size;
@@ -217,7 +219,7 @@ static bool visit(const struct heap_block *block, void *arg)
 
 static void check_heap(struct verify *verify)
 {
-    const struct bench *bench = verify->bench;
+    struct bench *bench = verify->bench;
     const struct allocator *a = bench->allocator.allocator;
     if (a->check != NULL) {
         const char *broken = a->check(bench->heap);
@@ -229,6 +231,7 @@ static void check_heap(struct verify *verify)
         return;
     struct walk_count count = {.verify = verify, .frees = a->caps & CAP_FREE};
     const bool whole = a->walk(bench->heap, visit, &count);
+    bench->visited += count.visited;
     if (count.broken != NULL)
         BROKE(verify, "%s: at %p", count.broken, count.at);
     if (!whole)
@@ -259,7 +262,7 @@ void pass_verify(struct bench *bench)
         bench->job->step = verify.step;
         do_op(&verify);
         check_pages(&verify);
-        if ((verify.step + 1) % between == 0)
+        if ((verify.step + 1) % between == 0 && bench_may_walk(bench, verify.step))
             check_heap(&verify);
     }
     verify.step = nsteps - 1;

@@ -23,6 +23,9 @@
 /* Far from where Linux puts programs, their heaps, libraries and stacks, and below 2^39 for small aarch64 kernels. */
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)UINT64_C(0x2000000000) : (uintptr_t)0x10000000)
 
+/* Blocks that all walks of a run may see: about a second's worth. */
+#define MOST_VISITED 16e6
+
 static void end(struct bench *bench, enum outcome outcome) __attribute__((noreturn));
 static void end(struct bench *bench, enum outcome outcome)
 {
@@ -131,6 +134,12 @@ struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struc
         bench->allocator.allocator->release(bench->heap, bench->slots[bench->left[i]]);
     bench_close(bench);
     return time;
+}
+
+bool bench_may_walk(const struct bench *bench, uint64_t step)
+{
+    const double share = (double)(step + 1) / (double)bench->plan.header->nsteps;
+    return (double)bench->visited <= share * MOST_VISITED;
 }
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------ */
