@@ -3,7 +3,7 @@
 trace_files = \
 	traces/error.c traces/error.h traces/trace.c traces/trace.h traces/reader.h \
 	traces/format.h traces/column.c traces/column.h traces/native.c traces/writer.c \
-	traces/source.c traces/source.h traces/map.h \
+	traces/source.c traces/source.h traces/map.h traces/write_all.h \
 	traces/import/import.c traces/import/import.h traces/import/android.c traces/import/wee_alloc.c \
 	traces/synth/synth.c traces/synth/synth.h traces/synth/churn.c traces/synth/kernel.c \
 	traces/plan.c traces/plan.h

@@ -1,17 +1,16 @@
 /* plan.c - compiles a trace into a plan; see plan.h. */
 #include "traces/plan.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
-#include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #include "traces/map.h"
 #include "traces/reader.h"
+#include "traces/write_all.h"
 
 #define BATCH        512              /* ops read at once: they stay in the first-level cache */
 #define STEPS        4096             /* written at once: few calls, and still warm when they are hashed */
@@ -75,18 +74,8 @@ static bool no_memory(struct error *error)
 
 static bool write_bytes(struct builder *b, const void *bytes, size_t n, struct error *error)
 {
-    const char *at = bytes;
-    while (n) {
-        ssize_t done = write(b->fd, at, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return error_set(error, EXIT_LACKS, "the plan cannot be written to memory: %s; use a shorter trace",
-                             strerror(done ? errno : ENOSPC));
-        at += done;
-        n -= (size_t)done;
-    }
-    return true;
+    return write_all(b->fd, bytes, n) ||
+           error_set(error, EXIT_LACKS, "no memory for the plan: %s; use a shorter trace", strerror(errno));
 }
 
 static bool write_words(struct builder *b, const uint64_t *words, size_t n, struct error *error)

@@ -1,16 +1,15 @@
 /* writer.c - ops to a file in our format; see format.h for the layout. */
 #include "traces/format.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 #define XXH_STATIC_LINKING_ONLY
 #include <xxhash.h>
 
 #include "traces/column.h"
 #include "traces/reader.h"
+#include "traces/write_all.h"
 
 struct trace_writer {
     int fd;
@@ -26,21 +25,11 @@ struct trace_writer {
     uint8_t *out; /* a block being put together */
 };
 
-static bool write_all(struct trace_writer *writer, const void *bytes, size_t n, struct error *error)
+static bool put(struct trace_writer *writer, const void *bytes, size_t n, struct error *error)
 {
-    const char *at = bytes;
-    while (n) {
-        ssize_t done = write(writer->fd, at, n);
-        if (done < 0 && errno == EINTR)
-            continue;
-        if (done <= 0)
-            return error_set(error, EXIT_LACKS,
-                             "%s: cannot be written at op %llu: %s; what is there so far is readable", writer->path,
-                             (unsigned long long)writer->first_op, strerror(done ? errno : ENOSPC));
-        at += done;
-        n -= (size_t)done;
-    }
-    return true;
+    return write_all(writer->fd, bytes, n) ||
+           error_set(error, EXIT_LACKS, "%s: cannot be written at op %llu: %s; what is there so far is readable",
+                     writer->path, (unsigned long long)writer->first_op, strerror(errno));
 }
 
 static void writer_free(struct trace_writer *writer)
@@ -70,7 +59,7 @@ static bool write_header(struct trace_writer *writer, const char *meta, struct e
     put_u64(header + FORMAT_AT_META_SUM, XXH64(meta, meta_bytes, 0));
     put_u64(header + FORMAT_AT_HEADER_SUM, XXH64(header, FORMAT_AT_HEADER_SUM, 0));
     memcpy(header + FORMAT_HEADER_BYTES, meta, meta_bytes);
-    return write_all(writer, header, FORMAT_HEADER_BYTES + meta_bytes, error);
+    return put(writer, header, FORMAT_HEADER_BYTES + meta_bytes, error);
 }
 
 static bool writer_memory(struct trace_writer *writer, int level)
@@ -135,7 +124,7 @@ static bool write_block(struct trace_writer *writer, struct error *error)
         if (writer->n[c])
             end += column_encode(end, (enum format_column)c, writer->values[c], writer->n[c], writer->context, &raw);
     put_block_header(writer, FORMAT_BLOCK_MAGIC, (uint32_t)(end - writer->out - FORMAT_BLOCK_BYTES), raw);
-    bool done = write_all(writer, writer->out, (size_t)(end - writer->out), error);
+    bool done = put(writer, writer->out, (size_t)(end - writer->out), error);
     memset(writer->n, 0, sizeof writer->n);
     writer->first_op = writer->next_op;
     writer->first_block = writer->next_block;
@@ -215,7 +204,7 @@ bool trace_finish(struct trace_writer *writer, struct error *error)
     bool done = trace_flush(writer, error);
     if (done) {
         put_block_header(writer, FORMAT_END_MAGIC, 0, 0);
-        done = write_all(writer, writer->out, FORMAT_BLOCK_BYTES, error);
+        done = put(writer, writer->out, FORMAT_BLOCK_BYTES, error);
     }
     if (writer->fd > STDOUT_FILENO && close(writer->fd) < 0 && done)
         done = error_set(error, EXIT_LACKS, "%s: cannot be written: %s", writer->path, strerror(errno));
