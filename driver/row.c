@@ -17,7 +17,7 @@
 #include "driver/fields.h"
 #include "driver/figures.h"
 #include "driver/row_figures.h"
-#include "driver/statistics.h"
+#include "traces/write_all.h"
 
 /* JSON is UTF-8, paths are any bytes: what is no UTF-8 becomes '?'. */
 static json_t *text_of(const char *text)
@@ -210,20 +210,6 @@ bool row_file_open(struct row_file *file, const char *path, struct error *error)
     file->fd = strcmp(path, "-") == 0 ? STDOUT_FILENO : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
     return file->fd >= 0 ||
            error_set(error, EXIT_LACKS, "--json=%s: %s; name a file that can be written", path, strerror(errno));
-}
-
-static bool write_all(int fd, const char *text, size_t length)
-{
-    while (length > 0) {
-        const ssize_t written = write(fd, text, length);
-        if (written < 0 && errno == EINTR)
-            continue;
-        if (written < 0)
-            return false;
-        text += written;
-        length -= (size_t)written;
-    }
-    return true;
 }
 
 bool row_file_append(struct row_file *file, const struct run *run, struct error *error)
