@@ -20,6 +20,7 @@
     X(watermark)                                                                                                       \
     X(pool)                                                                                                            \
     X(freelist)                                                                                                        \
+    X(buddy)                                                                                                           \
     X(slab)                                                                                                            \
     X(segfit)                                                                                                          \
     X(tlsf)
