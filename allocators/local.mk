@@ -84,8 +84,9 @@ allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_fil
 allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 
-# The same, with the allocators themselves under the sanitizers.
+# The same, with the allocators themselves under the sanitizers, unless all is built with them.
 if HAVE_SANITIZERS
+if !SANITIZERS
 allocator_tests += \
 	allocators/tests/contract_sanitized \
 	allocators/tests/options_sanitized \
@@ -101,6 +102,7 @@ allocators_tests_page_sources_sanitized_SOURCES = allocators/tests/page_sources.
 	$(allocator_test_files)
 allocators_tests_page_sources_sanitized_CFLAGS = $(sanitized_cflags)
 allocators_tests_page_sources_sanitized_LDADD = $(CMOCKA_LIBS)
+endif
 endif
 
 check_PROGRAMS += $(allocator_tests)
