@@ -26,6 +26,7 @@ struct image {
     struct event *window; /* of number n: at n % WINDOW; number 0: empty. NULL: no numbered event yet */
     uint64_t next_number; /* from 1 */
     unsigned waiting;     /* events in the window */
+    uint64_t ahead;       /* the lowest number that is left in a ring because the window ends before it; 0: none */
     uint64_t stuck_at, stuck_since;
     uint64_t flushed; /* when; ms */
     struct image_counts counts;
@@ -212,13 +213,22 @@ static void empty_window(struct image *image, struct error *error)
     }
 }
 
-/* Gives up the numbers before the lowest one in the window. */
+/* Whether there is an event that waits for a lower number. */
+static bool is_stuck(const struct image *image)
+{
+    return image->waiting > 0 || image->ahead > 0;
+}
+
+/* Gives up the numbers before the lowest one that is there. */
 static void skip_gap(struct image *image, struct error *error)
 {
-    while (image->window[image->next_number % WINDOW].number == 0) {
-        image->next_number++;
-        image->counts.gaps++;
-    }
+    const uint64_t missing = image->next_number;
+    if (image->waiting == 0)
+        image->next_number = image->ahead;
+    else
+        while (image->window[image->next_number % WINDOW].number == 0)
+            image->next_number++;
+    image->counts.gaps += image->next_number - missing;
     empty_window(image, error);
 }
 
@@ -234,15 +244,28 @@ static bool take_numbered(struct image *image, const struct event *event, struct
         take_event(image, event, error);
         return true;
     }
-    if (event->number - image->next_number >= WINDOW)
+    const uint64_t distance = event->number - image->next_number;
+    if (distance > (uint64_t)image->nrings * RING_CHUNKS * RING_CHUNK_WORDS) {
+        event->reader->broken = true; /* all that is not taken yet are not so many */
+        return true;
+    }
+    if (distance >= WINDOW) {
+        if (image->ahead == 0 || event->number < image->ahead)
+            image->ahead = event->number;
         return false;
+    }
     if (!image->window)
         image->window = calloc(WINDOW, sizeof *image->window);
     if (!image->window) {
         error_set(error, EXIT_LACKS, "%s: no memory to put threads in order; the recording ends here", image->path);
         return failed(image);
     }
-    image->window[event->number % WINDOW] = *event;
+    struct event *place = &image->window[event->number % WINDOW];
+    if (place->number != 0) {
+        event->reader->broken = true; /* a number that was there already */
+        return true;
+    }
+    *place = *event;
     image->waiting++;
     return true;
 }
@@ -277,6 +300,7 @@ static bool look(struct image *image)
 static bool take(struct image *image, struct error *error)
 {
     bool any = false;
+    image->ahead = 0;
     for (unsigned i = 0; i < image->nrings; i++)
         any |= drain_ring(image, image->rings[i], error);
     empty_window(image, error);
@@ -290,7 +314,7 @@ bool image_drain(struct image *image, struct error *error)
 
 void image_tick(struct image *image, uint64_t now_ms, struct error *error)
 {
-    if (image->waiting == 0 || image->stuck_at != image->next_number) {
+    if (!is_stuck(image) || image->stuck_at != image->next_number) {
         image->stuck_at = image->next_number;
         image->stuck_since = now_ms;
     } else if (now_ms - image->stuck_since > GIVE_UP) {
@@ -309,7 +333,7 @@ void image_finish(struct image *image, struct error *error)
     for (;;) {
         if (take(image, error))
             continue;
-        if (image->waiting == 0)
+        if (!is_stuck(image))
             break;
         skip_gap(image, error);
     }

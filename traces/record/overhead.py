@@ -33,8 +33,7 @@ def time_once(command, environment, scratch):
     out = os.path.join(scratch, "hyperfine.json")
     subprocess.run(
         ["hyperfine", "--shell=none", "--runs=1", "--style=none", "--export-json", out, shlex.join(command)],
-        check=True, cwd=scratch, env=dict(os.environ, **environment),
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        check=True, cwd=scratch, env=dict(os.environ, **environment), stdout=subprocess.DEVNULL)
     with open(out, encoding="utf-8") as file:
         return json.load(file)["results"][0]["times"][0]
 
@@ -60,7 +59,7 @@ def main():
         }
         tools = {"plain": [], "record": record}
         if shutil.which("heaptrack"):
-            tools["heaptrack"] = ["heaptrack", "--record-only", "-o", os.path.join(scratch, "heaptrack")]
+            tools["heaptrack"] = ["heaptrack", "-o", os.path.join(scratch, "heaptrack")]
         os.makedirs(os.path.dirname(options.output) or ".", exist_ok=True)
         times = {(program, tool): [] for program in programs for tool in tools}
         with open(options.output, "a", encoding="utf-8") as results:
