@@ -110,7 +110,7 @@ ok "… and the trace is whole" test "$(field p.trace 'of 888:' 888)" = 100
 
 started waits 300
 tries=0
-until [ "$(field p.trace 'of 888:' 888)" ] || [ $((tries += 1)) -gt 200 ]; do
+until [ "$(field p.trace 'of 888:' 888)" = 300 ] || [ $((tries += 1)) -gt 200 ]; do
     sleep 0.05
 done
 kill -9 "$recorder"
