@@ -55,7 +55,7 @@ def main():
         preprocess(os.path.join(source, "xxhash.c"), os.path.join(scratch, "xxhash.i"))
         programs = {
             "python3 json": (["/usr/bin/python3", os.path.join(source, "json_workload.py")], {"PYTHONMALLOC": "malloc"}),
-            "cc1 -O2 -g": ([cc1(), "-quiet", "-O2", "-g", "xxhash.i", "-o", "xxhash.s"], {}),
+            "cc1 -O2": ([cc1(), "-quiet", "-O2", "xxhash.i", "-o", "xxhash.s"], {}),
         }
         tools = {"plain": [], "record": record}
         if shutil.which("heaptrack"):
