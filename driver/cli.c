@@ -36,7 +36,7 @@ enum key {
 static const struct argp_option options[] = {
     {.doc = "What is replayed against what:", .group = 1},
     {"alloc", KEY_ALLOC, "NAME[:OPT=VALUE]…,…", 0,
-     "Allocators; may be given again; 'all' (the default) is all of --list; ./mine.so is a plug-in", 1},
+     "Allocators; may be given again; 'all' (the default) is each of this project, 'foreign' each installed malloc of others; see --list", 1},
     {"pages", KEY_PAGES, "NAME[:OPT=VALUE]…", 0, "Page source under the allocators (arena)", 1},
     {"arena", KEY_ARENA, "SIZE|auto", 0, "Bytes the page source has, with K, M or G (auto: from the trace's peak)", 1},
     {"touch", KEY_TOUCH, "none|word|page|all", 0,
@@ -182,11 +182,14 @@ static bool add_allocators(struct cli *cli, const char *text, struct error *erro
     char *copy = strdup(text), *rest = copy, *part;
     bool fine = copy != NULL || error_set(error, EXIT_LACKS, "no memory");
     while (fine && (part = strsep(&rest, ",")) != NULL)
-        if (strcmp(part, "all") != 0)
-            fine = add_allocator(cli, part, error);
-        else
+        if (strcmp(part, "all") == 0)
             for (size_t i = 0; fine && allocators[i] != NULL; i++)
                 fine = add_allocator(cli, allocators[i]->name, error);
+        else if (strcmp(part, "foreign") == 0)
+            for (const struct foreign_malloc *foreign = foreign_mallocs; fine && foreign->name != NULL; foreign++)
+                fine = !foreign_installed(foreign) || add_allocator(cli, foreign->name, error);
+        else
+            fine = add_allocator(cli, part, error);
     free(copy);
     return fine;
 }

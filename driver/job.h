@@ -90,6 +90,7 @@ struct job {
     uint64_t timed_ns; /* throughput: repeat until this much was timed */
     uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
+    char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */
 
     /* What is answered; written by the worker. */
     uint32_t outcome;                    /* enum outcome */

@@ -99,6 +99,8 @@ static void become_worker(const struct launcher *launcher, pid_t parent)
     if (!launcher->job->keep_random)
         personality(ADDR_NO_RANDOMIZE); /* the worker sees for itself whether it worked */
 
+    if (launcher->job->preload[0] != '\0')
+        setenv("LD_PRELOAD", launcher->job->preload, true);
     snprintf(runner, sizeof runner, "%s", prefix ? prefix : "");
     for (char *word = strtok(runner, " "); word && n < RUNNER_WORDS; word = strtok(NULL, " "))
         words[n++] = word;

@@ -12,6 +12,11 @@ void list_all(void)
     for (size_t i = 0; allocators[i] != NULL; i++)
         printf("  %-12s  %s\n", allocators[i]->name, allocators[i]->summary);
     printf("  %-12s  %s\n", NULL_INLINE_NAME, NULL_INLINE_SUMMARY);
+    for (const struct foreign_malloc *foreign = foreign_mallocs; foreign->name != NULL; foreign++) {
+        printf("  %-12s  %s in place of the C library's malloc", foreign->name, foreign->library);
+        printf(foreign_installed(foreign) ? "\n" : " (not installed; Debian: %s)\n", foreign->package);
+    }
+    printf("  %-12s  any library that replaces malloc\n", FOREIGN_PREFIX "/PATH.so");
     printf("  %-12s  a plug-in: a shared object that exports %s\n", "./FILE.so", PLUGIN_SYMBOL);
     printf("\nPage sources (--pages):\n");
     for (size_t i = 0; page_kinds[i] != NULL; i++)
@@ -48,6 +53,8 @@ bool list_options(const char *name, struct error *error)
         return false;
     if (spec.inlined)
         print_options(NULL_INLINE_NAME, NULL_INLINE_SUMMARY, NULL);
+    else if (spec.preload[0] != '\0')
+        print_options(name, "a library preloaded in place of the C library's malloc", NULL);
     else
         print_options(spec.allocator->name, spec.allocator->summary, spec.allocator->options);
     return true;

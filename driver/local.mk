@@ -86,8 +86,8 @@ driver_tests_other_abi_so_CFLAGS = $(AM_CFLAGS) -fPIC
 driver_tests_other_abi_so_LDFLAGS = -shared
 
 EXTRA_DIST += results/schema.json driver/tests/tap.py
-dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/results.py
-TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test \

@@ -111,8 +111,7 @@ static json_t *named_object(const char *name, const char *spec, const struct all
 static json_t *allocator_object(const struct cell *cell)
 {
     const struct allocator_spec *spec = &cell->spec;
-    return named_object(spec->inlined ? NULL_INLINE_NAME : spec->allocator->name, cell->text, spec->allocator->options,
-                        &spec->values);
+    return named_object(spec->name, cell->text, spec->allocator->options, &spec->values);
 }
 
 static json_t *pages_object(const struct run *run)

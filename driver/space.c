@@ -65,7 +65,7 @@ static void libc_open(struct space *space)
 static void held_open(struct space *space)
 {
     const struct allocator *a = space->bench->allocator.allocator;
-    space->libc = a == allocator_by_name("libc");
+    space->libc = a == allocator_by_name("libc") && space->bench->allocator.preload[0] == '\0';
     if (space->libc)
         libc_open(space);
     else if (a->caps & CAP_HOSTED)

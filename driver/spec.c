@@ -3,7 +3,40 @@
 
 #include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+const struct foreign_malloc foreign_mallocs[] = {
+    {"jemalloc", "libjemalloc.so.2", "libjemalloc2"},
+    {"tcmalloc", "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"},
+    {"mimalloc", "libmimalloc.so.2", "libmimalloc2.0"},
+    {.name = NULL},
+};
+
+/* As a worker will find it: a program that is started with the library preloaded, and hears no complaint about it. */
+bool foreign_installed(const struct foreign_malloc *foreign)
+{
+    int ends[2];
+    char complaint;
+    if (pipe(ends) != 0)
+        return false;
+    fflush(NULL);
+    const pid_t child = fork();
+    if (child == 0) {
+        dup2(ends[1], STDERR_FILENO);
+        close(ends[0]);
+        close(ends[1]);
+        setenv("LD_PRELOAD", foreign->library, true);
+        execl("/bin/true", "true", (char *)NULL);
+        _exit(dprintf(STDERR_FILENO, "cannot be tried"));
+    }
+    close(ends[1]);
+    const bool silent = child > 0 && read(ends[0], &complaint, 1) == 0;
+    close(ends[0]);
+    return silent && waitpid(child, NULL, 0) == child;
+}
 
 /* The part before the first ':', in `name`. False: it does not fit. */
 static bool name_of(char *name, size_t size, const char *text)
@@ -44,20 +77,42 @@ static const struct allocator *plugin_load(const char *path, struct error *error
     return allocator;
 }
 
+/* What is to be preloaded for a name or a path; false: *error. */
+static bool foreign_read(struct allocator_spec *spec, const char *name, struct error *error)
+{
+    spec->preload[0] = '\0';
+    if (strncmp(name, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0) {
+        const char *path = name + strlen(FOREIGN_PREFIX);
+        if (strchr(path, '/') == NULL || access(path, R_OK) != 0)
+            return error_set(error, EXIT_USAGE, "--alloc=%s: no such file; give a library's path, with a '/'", name);
+        snprintf(spec->preload, sizeof spec->preload, "%s", path);
+    }
+    for (const struct foreign_malloc *foreign = foreign_mallocs; foreign->name; foreign++)
+        if (strcmp(name, foreign->name) == 0)
+            snprintf(spec->preload, sizeof spec->preload, "%s", foreign->library);
+    return true;
+}
+
 bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct error *error)
 {
-    char name[512], words[400];
-    if (!name_of(name, sizeof name, text))
+    char name[400], words[400];
+    const bool by_path = strncmp(text, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0;
+    if (by_path ? (size_t)snprintf(name, sizeof name, "%s", text) >= sizeof name : !name_of(name, sizeof name, text))
         return error_set(error, EXIT_USAGE, "--alloc: a name of more than %zu bytes", sizeof name - 1);
+    if (!foreign_read(spec, name, error))
+        return false;
     spec->inlined = strcmp(name, NULL_INLINE_NAME) == 0;
-    if (strchr(name, '/') != NULL)
+    if (spec->preload[0] != '\0')
+        spec->allocator = allocator_by_name("libc");
+    else if (strchr(name, '/') != NULL)
         spec->allocator = plugin_load(name, error);
     else
         spec->allocator = allocator_by_name(spec->inlined ? "null" : name);
     if (spec->allocator == NULL)
         return error_set(error, EXIT_USAGE, "--alloc=%s: no such allocator; --list names them, a plug-in needs a '/'",
                          name);
-    if (!options_parse(&spec->values, spec->allocator->options, text, words, sizeof words))
+    spec->name = spec->inlined ? NULL_INLINE_NAME : spec->preload[0] != '\0' ? text : spec->allocator->name;
+    if (!options_parse(&spec->values, spec->allocator->options, by_path ? "lib" : text, words, sizeof words))
         return error_set(error, EXIT_USAGE, "--alloc=%s", words);
     return true;
 }

@@ -17,11 +17,23 @@
 /* What a plug-in exports: const struct allocator heapbench_allocator. */
 #define PLUGIN_SYMBOL "heapbench_allocator"
 
+/* A malloc of others: a library that is preloaded into the worker, so that its malloc is the C library's. */
+struct foreign_malloc {
+    const char *name, *library, *package; /* on the command line; for the dynamic linker; of Debian */
+};
+extern const struct foreign_malloc foreign_mallocs[]; /* ends with .name NULL */
+#define FOREIGN_PREFIX "lib:"                         /* any other, by its path */
+
 struct allocator_spec {
     const struct allocator *allocator;
+    const char *name; /* the allocator's, or the foreign malloc's; valid as long as the spec's text */
     struct option_values values;
-    bool inlined; /* NULL_INLINE_NAME; allocator is null's */
+    bool inlined;      /* NULL_INLINE_NAME; allocator is null's */
+    char preload[400]; /* the library of a foreign malloc; allocator is libc's. "": none */
 };
+
+/* Whether the dynamic linker finds a foreign malloc's library: tried on a program that does nothing. */
+bool foreign_installed(const struct foreign_malloc *foreign);
 
 struct pages_spec {
     const struct page_kind *kind;

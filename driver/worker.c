@@ -7,6 +7,7 @@
  */
 #include "driver/worker.h"
 
+#include <dlfcn.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -213,6 +214,21 @@ static void configure(struct bench *bench)
     bench->config.nsizes = (size_t)header->nsizes;
 }
 
+/* The dynamic linker goes on without a library that it cannot preload. */
+static void check_preload(struct bench *bench)
+{
+    const char *wanted = bench->allocator.preload, *slash = strrchr(wanted, '/');
+    Dl_info info;
+    if (wanted[0] == '\0')
+        return;
+    const char *malloc_of = dladdr((void *)malloc, &info) != 0 ? info.dli_fname : "";
+    if (strstr(malloc_of, slash != NULL ? slash + 1 : wanted) == NULL)
+        bench_lacks(bench,
+                    "malloc does not come from %.200s: it is not installed, or replaces no malloc (--list names "
+                    "the packages)",
+                    wanted);
+}
+
 static void set_up(struct bench *bench)
 {
     struct job *job = bench->job;
@@ -222,6 +238,7 @@ static void set_up(struct bench *bench)
     if (!plan_map(&bench->plan, job->plan_fd, &error) || !pages_spec_read(&bench->pages, job->pages, &error) ||
         !allocator_spec_read(&bench->allocator, job->allocator, &error))
         bench_lacks(bench, "%s", error.text);
+    check_preload(bench);
     bench->pages_state = bench_table(bench, 1, bench->pages.kind->state_size);
     bench->slots = bench_table(bench, bench->plan.header->nslots, sizeof *bench->slots);
     configure(bench);

@@ -1,0 +1,42 @@
+"""preload.py - mallocs of others, preloaded into a worker in place of the C library's: by name and by path."""
+
+import glob
+import os
+import subprocess
+import sys
+
+sys.dont_write_bytecode = True
+from tap import REPLAY, SMALL, finish, ok, replay, rows, trace  # noqa: E402
+
+small = trace(SMALL)
+result = replay("--alloc=lib:/no/such/library.so", "--runs=1", small)
+ok(result.returncode == 2 and "lib:/no/such/library.so" in result.stderr, "a path that is no file is refused", result.stderr)
+result = replay("--alloc=lib:library.so", "--runs=1", small)
+ok(result.returncode == 2 and "'/'" in result.stderr, "a path without a '/' is refused", result.stderr)
+
+listed = [line.split() for line in replay("--list").stdout.splitlines() if "in place of the C library's malloc" in line]
+ok({"jemalloc", "tcmalloc", "mimalloc"} <= {words[0] for words in listed}, "--list names them", listed)
+installed = {words[0]: words[1] for words in listed if "installed;" not in words}
+
+linked = subprocess.run(["ldd", REPLAY], capture_output=True, text=True, check=False).stdout
+if "libasan" in linked or b"__asan_init" in open(REPLAY, "rb").read():
+    print("ok 4 - others replace malloc # SKIP AddressSanitizer's own malloc cannot be replaced")
+    print("1..4")
+    sys.exit(0)
+
+other = next(path for path in glob.glob("/lib/*/libc.so.6") + glob.glob("/lib*/libm.so.6") + ["/lib/libm.so.6"])
+other = os.path.join(os.path.dirname(os.path.realpath(other)), "libm.so.6")
+result = replay(f"--alloc=lib:{other}", "--passes=verify", "--runs=1", small)
+ok(result.returncode == 4 and "malloc does not come from" in result.stdout + result.stderr,
+   "a library without a malloc is told from one that has it", result.stdout + result.stderr)
+
+for name, library in installed.items():
+    found = rows(replay(f"--alloc={name}", "--runs=1", "--json=-", small).stdout)
+    mine = [row for row in found if row["allocator"]["spec"] == name]
+    ok(len(mine) == 4 and all(row["status"] == "done" for row in mine), f"{name} passes all passes", found)
+    space = next(row for row in mine if row["pass"] == "space")
+    ok(space["figures"]["held_peak_bytes"] is None and space["missing"].get("held_peak_bytes"),
+       f"what {name} holds is missing, with the reason", space)
+if not installed:
+    print("# none of jemalloc, tcmalloc, mimalloc is installed")
+finish()
