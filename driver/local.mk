@@ -69,7 +69,7 @@ BENCH_RUNS = 15
 BENCH_LIMIT = 120
 bench: replay
 	@$(MKDIR_P) results; name=results/bench-`date +%Y%m%d-%H%M%S`; \
-	./replay --runs=$(BENCH_RUNS) --limit=$(BENCH_LIMIT) --json=$$name.jsonl $(shipped_traces) model:churn model:kernel \
+	./replay --alloc=all,foreign --runs=$(BENCH_RUNS) --limit=$(BENCH_LIMIT) --json=$$name.jsonl $(shipped_traces) model:churn model:kernel \
 	  > $$name.txt || $(failed_work_is_a_row) && \
 	cat $$name.txt && echo "rows: $$name.jsonl, tables: $$name.txt"
 
