@@ -158,18 +158,9 @@ static const struct alloc_option options[] = {
 };
 
 const struct allocator allocator_freelist = {
-    .abi = ALLOC_ABI,
-    .caps = CAP_FREE | CAP_ANY_SIZE,
+    TAGGED_HEAP,
     .name = "freelist",
     .summary = "one list in address order, merging; first, next, best or worst fit",
     .options = options,
-    .create = create,
-    .destroy = destroy,
     .alloc = alloc,
-    .release = release,
-    .aligned = aligned,
-    .resize = resize,
-    .usable = usable,
-    .walk = walk,
-    .check = check,
 };

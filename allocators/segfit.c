@@ -172,18 +172,9 @@ static void *segfit_alloc(struct heap *h, size_t size)
 static const struct alloc_option options[] = {TAGGED_OPTION_GIVE, {.name = NULL}};
 
 const struct allocator allocator_segfit = {
-    .abi = ALLOC_ABI,
-    .caps = CAP_FREE | CAP_ANY_SIZE,
+    TAGGED_HEAP,
     .name = "segfit",
     .summary = "segregated fit: boundary tags, exact and ranged lists, immediate merging",
     .options = options,
-    .create = create,
-    .destroy = destroy,
     .alloc = segfit_alloc,
-    .release = release,
-    .aligned = aligned,
-    .resize = resize,
-    .usable = usable,
-    .walk = walk,
-    .check = check,
 };

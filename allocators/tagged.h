@@ -457,3 +457,8 @@ static const char *check(const struct heap *h)
         return "top does not end at the fence";
     return index_check(&h->index, listed);
 }
+
+/* Of a struct allocator, all but its name, its options and alloc(), which the includer may have a shorter way to. */
+#define TAGGED_HEAP                                                                                                    \
+    .abi = ALLOC_ABI, .caps = CAP_FREE | CAP_ANY_SIZE, .create = create, .destroy = destroy, .release = release,       \
+    .aligned = aligned, .resize = resize, .usable = usable, .walk = walk, .check = check

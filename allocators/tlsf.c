@@ -227,18 +227,9 @@ static const struct alloc_option options[] = {
 };
 
 const struct allocator allocator_tlsf = {
-    .abi = ALLOC_ABI,
-    .caps = CAP_FREE | CAP_ANY_SIZE,
+    TAGGED_HEAP,
     .name = "tlsf",
     .summary = "two-level segregated fit: constant time, boundary tags, immediate merging",
     .options = options,
-    .create = create,
-    .destroy = destroy,
     .alloc = alloc,
-    .release = release,
-    .aligned = aligned,
-    .resize = resize,
-    .usable = usable,
-    .walk = walk,
-    .check = check,
 };
