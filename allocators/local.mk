@@ -13,6 +13,7 @@ allocator_files = \
 	allocators/page_map.c \
 	allocators/page_map.h \
 	allocators/pages/arena.c \
+	allocators/pages/avl.c \
 	allocators/pages/mmap.c \
 	allocators/pages/stack.c \
 	allocators/pool.c \
@@ -50,6 +51,7 @@ allocators_skeleton_so_LDFLAGS = -shared
 
 if HAVE_CMOCKA
 allocator_tests = \
+	allocators/tests/avl \
 	allocators/tests/classes \
 	allocators/tests/contract \
 	allocators/tests/faults \
@@ -58,6 +60,9 @@ allocator_tests = \
 	allocators/tests/page_sources \
 	allocators/tests/plugin \
 	allocators/tests/simple
+allocators_tests_avl_SOURCES = allocators/tests/avl.c
+allocators_tests_avl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_avl_LDADD = $(CMOCKA_LIBS)
 allocators_tests_classes_SOURCES = allocators/tests/classes.c
 allocators_tests_classes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_classes_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)

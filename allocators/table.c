@@ -28,6 +28,7 @@
 #define PAGE_KINDS(X)                                                                                                  \
     X(arena)                                                                                                           \
     X(stack)                                                                                                           \
+    X(avl)                                                                                                             \
     HOSTED_PAGE_KINDS(X)
 
 #define DECLARE_ALLOCATOR(NAME) extern const struct allocator allocator_##NAME;

@@ -1,6 +1,7 @@
 /*
  * page_sources.c - every page source keeps what alloc.h promises: pages that are aligned and nobody else's, parts and
- * neighbours taken back, the whole region usable again in the end. The arena's placement is compared with a plain map.
+ * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena: first
+ * fit, avl: best fit), each is compared with a search of a plain map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -49,26 +50,40 @@ static void check_signed(const struct counted *pages, uintptr_t start, size_t np
     }
 }
 
-/* The lowest `n` pages in a row that are not out, as a page's index from the region's start. */
-static size_t first_fit(const struct counted *pages, uintptr_t base, size_t n)
+enum fit { ANY_FIT, FIRST_FIT, BEST_FIT };
+
+/* Where n pages should come from, as a page's index from the region's start: the lowest of the gaps, or of the smallest
+ * gaps, that hold them. PAGES: there is none. */
+static size_t expected_page(const struct counted *pages, uintptr_t base, size_t n, enum fit fit)
 {
-    uintptr_t at = base;
-    for (size_t i = 0; i < pages->nruns; i++) {
-        if (pages->runs[i].start - at >= n * pages->source.page_size)
-            break;
-        at = pages->runs[i].end;
+    const size_t page = pages->source.page_size;
+    size_t at = 0, found = PAGES, found_gap = SIZE_MAX;
+    for (size_t i = 0; i <= pages->nruns; i++) {
+        const size_t end = i < pages->nruns ? (pages->runs[i].start - base) / page : PAGES, gap = end - at;
+        if (gap >= n && (found == PAGES || (fit == BEST_FIT && gap < found_gap))) {
+            found = at;
+            found_gap = gap;
+        }
+        at = i < pages->nruns ? (pages->runs[i].end - base) / page : PAGES;
     }
-    return (at - base) / pages->source.page_size;
+    return found;
 }
 
-static void take(struct counted *pages, struct random *random, uintptr_t base)
+static enum fit fit_of(const struct page_kind *kind)
+{
+    if (kind == page_kind_by_name("arena"))
+        return FIRST_FIT;
+    return kind == page_kind_by_name("avl") ? BEST_FIT : ANY_FIT;
+}
+
+static void take(struct counted *pages, struct random *random, uintptr_t base, enum fit fit)
 {
     const size_t n = below(random, 4) != 0 ? 1 : 1 + below(random, 40);
-    const size_t expected = base != 0 ? first_fit(pages, base, n) : 0;
+    const size_t expected = fit != ANY_FIT ? expected_page(pages, base, n, fit) : PAGES;
     void *run = pages->source.alloc_page(pages->source.ctx, n);
-    if (base != 0 && expected + n <= PAGES)
+    if (expected < PAGES)
         assert_int_equal(((uintptr_t)run - base) / pages->source.page_size, expected);
-    else if (base != 0)
+    else if (fit != ANY_FIT)
         assert_null(run);
     if (run == NULL)
         assert_true(pages->out + n > PAGES || n > 1);
@@ -94,7 +109,6 @@ static void run_source(const struct page_kind *kind, size_t page_size, size_t op
     struct random random = {page_size};
     if (!counted_open(&pages, kind, PAGES * page_size, page_size))
         return; /* this machine's own pages are larger */
-    const bool first_fit_expected = kind == page_kind_by_name("arena");
     void *first = pages.source.alloc_page(pages.source.ctx, 1);
     assert_non_null(first);
     pages.source.free_page(pages.source.ctx, first, 1);
@@ -102,7 +116,7 @@ static void run_source(const struct page_kind *kind, size_t page_size, size_t op
         if (i % 512 == 0)
             goal = below(&random, PAGES + 50);
         if (pages.nruns == 0 || (pages.out < goal && below(&random, 4) != 0))
-            take(&pages, &random, first_fit_expected ? (uintptr_t)first : 0);
+            take(&pages, &random, (uintptr_t)first, fit_of(kind));
         else
             give_back(&pages, &random);
     }
