@@ -8,6 +8,7 @@
 #define HEAPBENCH_JOB_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* The hidden first argument that makes this program a worker; the second is the number of the job's file. */
@@ -108,5 +109,6 @@ struct job {
         struct verify_result verify;
     };
 };
+#define JOB_ANSWER offsetof(struct job, outcome) /* from here on it is answer, all zero at first */
 
 #endif

@@ -136,9 +136,8 @@ enum run_end launch_run(struct launcher *launcher, int *detail)
     struct job *job = launcher->job;
     int ends[2], status = 0;
     *detail = 0;
-    job->outcome = OUTCOME_UNKNOWN;
+    memset((char *)job + JOB_ANSWER, 0, sizeof *job - JOB_ANSWER); /* of a run before, with the same questions */
     job->step = job->failed_step = NO_STEP;
-    job->reason[0] = '\0';
     if (pipe2(ends, O_CLOEXEC) != 0) {
         cannot_start(launcher, "pipe");
         return RUN_ANSWERED;

@@ -39,7 +39,7 @@ def is_failure(result, found, seen, words):
         and len(found) == 1
         and found[0]["status"] == "failed"
         and words in found[0]["reason"]
-        and (found[0]["op"] is None if seen is None else found[0]["op"]["index"] == seen)
+        and (found[0]["op"] or {}).get("index") == seen
     )
 
 
@@ -61,6 +61,10 @@ for passes in ("verify", "space", "throughput", "latency"):
     ok(is_failure(result, found, 5, f"{crash}"), f"{passes} names the op of a crash", f"{found}\n{result.stderr}")
     result, found = run("refuse", 5, passes)
     ok(is_failure(result, found, 5, "(malloc of 5000 bytes)"), f"{passes} names the op that is refused", found)
+for passes in ("throughput", "latency"):
+    for fault, words in (("crash", crash), ("refuse", "(malloc of 5000 bytes)")):
+        result, found = run(f"{fault}:heap=1", 5, passes)
+        ok(is_failure(result, found, 5, words), f"{passes} names the op of a {fault} after the warm-up", found)
 for passes in ("verify", "throughput"):
     result, found = run("hang", 5, passes, "--timeout=0.5")
     ok(

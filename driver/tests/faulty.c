@@ -3,7 +3,7 @@
  *
  * Every block has pages of its own, with a header in front: [ header, 64 bytes | the block … ]. The option `fault`
  * plants one mistake, which `at` lets happen at the call of that number (alloc, resize or release, counted from 0
- * together).
+ * together), and `heap` in the heap of that number in the process, from 0; by default in each.
  */
 #include <string.h>
 #include <unistd.h>
@@ -37,6 +37,8 @@ enum fault {
     LATE_CRASH,  /* destroy() crashes */
 };
 
+enum { EVERY_HEAP = 1000 };
+
 static const char *const faults[] = {"nothing",  "overlap",     "misalign",  "outside", "too-small", "unsteady",
                                      "scribble", "lose",        "dirty",     "refuse",  "crash",     "quit",
                                      "hang",     "double-page", "leak-page", "check",   "walk-free", "walk-short",
@@ -45,6 +47,7 @@ static const char *const faults[] = {"nothing",  "overlap",     "misalign",  "ou
 static const struct alloc_option options[] = {
     {.name = "fault", .help = "what goes wrong", .type = OPTION_CHOICE, .def = NOTHING, .choices = faults},
     {.name = "at", .help = "at which call", .type = OPTION_NUMBER, .def = 0, .max = UINT32_MAX},
+    {.name = "heap", .help = "in which heap", .type = OPTION_NUMBER, .def = EVERY_HEAP, .max = EVERY_HEAP},
     {.name = NULL},
 };
 
@@ -85,9 +88,12 @@ static bool now(struct heap *heap, enum fault fault)
 
 static struct heap *faulty_create(const struct page_source *source, const struct heap_config *config)
 {
-    struct heap *heap = config->opt[0] == NO_HEAP ? NULL : source->alloc_page(source->ctx, 1);
+    static uint64_t heaps;
+    const bool faulty = config->opt[2] == EVERY_HEAP || config->opt[2] == heaps++;
+    const enum fault fault = faulty ? (enum fault)config->opt[0] : NOTHING;
+    struct heap *heap = fault == NO_HEAP ? NULL : source->alloc_page(source->ctx, 1);
     if (heap != NULL)
-        *heap = (struct heap){.source = *source, .fault = (enum fault)config->opt[0], .at = config->opt[1]};
+        *heap = (struct heap){.source = *source, .fault = fault, .at = config->opt[1]};
     return heap;
 }
 
