@@ -88,6 +88,16 @@ static int replay(const struct cli *cli, struct error *error)
     return verdict.allocator_failed ? EXIT_ALLOCATOR : verdict.lacks ? EXIT_LACKS : EXIT_DONE;
 }
 
+/* Results that did not arrive are an error, whatever else went well. */
+static int flush_results(int code)
+{
+    struct error error = {.code = EXIT_DONE};
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return code;
+    error_set(&error, EXIT_LACKS, "standard output cannot be written in full; give it room");
+    return complain(&error);
+}
+
 int main(int argc, char **argv)
 {
     struct cli cli;
@@ -106,5 +116,5 @@ int main(int argc, char **argv)
         code = replay(&cli, &error);
     }
     cli_free(&cli);
-    return code;
+    return flush_results(code);
 }

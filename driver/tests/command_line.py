@@ -1,11 +1,12 @@
 """command_line.py - options, their errors and the exit codes of ./replay."""
 
 import os
+import subprocess
 import sys
 import tempfile
 
 sys.dont_write_bytecode = True
-from tap import FAULTY, OTHER_ABI, SMALL, finish, ok, replay, rows, trace  # noqa: E402
+from tap import FAULTY, OTHER_ABI, REPLAY, SMALL, finish, ok, replay, rows, trace  # noqa: E402
 
 small = trace(SMALL)
 
@@ -63,6 +64,14 @@ ok(
     "--list names allocators and page sources",
     result.stdout,
 )
+for args in (["--list"], ["--alloc=null", "--passes=throughput", "--runs=1", small]):
+    with open("/dev/full", "w") as full:
+        result = subprocess.run([REPLAY, *args], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    ok(
+        result.returncode == 4 and "standard output cannot be written" in result.stderr,
+        f"exit 4: no room for the output of {args[0]}",
+        f"exit {result.returncode}\n{result.stderr}",
+    )
 result = replay("--list", "--alloc=null")
 ok(result.returncode == 0, "--list needs no trace", result.stderr)
 result = replay(f"--alloc-help={FAULTY}")
