@@ -17,8 +17,9 @@
  * masking.
  *
  * Cost          alloc and release O(1); now and then a slab changes lists or is cut anew.
- * Overhead      no header; objects are rounded up to their class, with `split` classes per power of two by at most
- *               1/split; 1/8 of a slab at most is left over; a chunk's header takes 1 %.
+ * Overhead      no header; objects are rounded up to their class, a multiple of HEAP_ALIGN, with `split` classes per
+ *               power of two by at most 1/split beyond that; 1/8 of a slab at most is left over, but for one behind a
+ *               chunk's header, which takes 1 % of the chunk.
  * Worst case    of memory: one object kept in every slab of every class ("hoardworst"), number of classes times the
  * live bytes. check() verifies lists, counts and pages.
  */
@@ -26,7 +27,8 @@
 
 extern const struct allocator allocator_slab;
 
-#define PAGES       16 /* of a chunk */
+#define PAGES       16    /* of a chunk */
+#define MAX_PAGE    65536 /* bytes, so that 16 bits count the objects of a slab and find its first */
 #define MAX_CLASSES 112
 #define TABLE_MAX   1024   /* requests up to this find their class in a table */
 #define FULL        0x4000 /* taken from the count of a slab on no list, so that a release there is noticed */
@@ -46,7 +48,6 @@ struct slab {
 struct chunk {
     struct chunk *next, *prev; /* of those whose longest free run is the same */
     struct chunk *all_next, *all_prev;
-    struct heap *heap;
     uint16_t free_pages;  /* bit: the page is in no slab */
     uint8_t run;          /* the longest run of them; also the list it is on */
     uint8_t first[PAGES]; /* of each page in a slab: the slab's first page, also its descriptor's index */
@@ -165,7 +166,6 @@ static void open_chunk(struct heap *h, struct chunk *c, unsigned taken)
         c->first[i] = (uint8_t)i;
         c->slabs[i].npages = 0;
     }
-    c->heap = h;
     c->free_pages = (uint16_t)(0xffffu << taken);
     c->all_prev = NULL;
     c->all_next = h->all;
@@ -384,12 +384,13 @@ static void release(struct heap *h, void *p)
         release_slow(h, s);
 }
 
-/* Objects of a size that is a multiple of a power of two are aligned to it, since slabs begin at a page. */
+/* Objects of a size that is a multiple of a power of two are aligned to it up to a page, since slabs begin at one;
+ * large blocks begin where a chunk would. */
 static void *aligned(struct heap *h, size_t align, size_t size)
 {
-    if (align > h->page_size)
+    if (align > h->chunks.size)
         return NULL;
-    unsigned class = size <= h->max_object ? class_for(h, size) : h->nclasses;
+    unsigned class = size <= h->max_object && align <= h->page_size ? class_for(h, size) : h->nclasses;
     while (class < h->nclasses && alignment_of(h->caches[class].size) < align)
         class ++;
     if (class == h->nclasses)
@@ -475,7 +476,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
 {
     struct chunks chunks;
     chunks_init(&chunks, source, PAGES * source->page_size);
-    struct chunk *own = chunks_take_aligned(&chunks, PAGES);
+    struct chunk *own = source->page_size <= MAX_PAGE ? chunks_take_aligned(&chunks, PAGES) : NULL;
     if (!own)
         return NULL;
     struct heap *h = (struct heap *)(own + 1);
@@ -503,7 +504,7 @@ static void destroy(struct heap *h)
 /* ---- walk and check ------------------------------------------------------------------------------------------------
  */
 
-#define MAX_OBJECTS 4096 /* of a slab */
+#define MAX_OBJECTS (MAX_PAGE / HEAP_ALIGN) /* of a slab: small ones have a page */
 
 /* Bit: the object is free. */
 struct objects {
@@ -542,14 +543,23 @@ static bool walk_slab(const struct heap *h, const struct slab *s, heap_visit *vi
     return true;
 }
 
+/* Free pages from this one on that may become one slab: page 0, which has the header, stands alone. 0: not free. */
+static unsigned free_run(const struct chunk *c, unsigned page)
+{
+    unsigned n = 0;
+    while (page + n < PAGES && c->free_pages >> (page + n) & 1 && (page > 0 || n == 0))
+        n++;
+    return n;
+}
+
 static bool walk_chunk(const struct heap *h, const struct chunk *c, heap_visit *visit, void *arg)
 {
-    for (unsigned page = 0; page < PAGES; page++) {
-        size_t skip = page ? 0 : sizeof *c;
-        struct heap_block seen = {(const char *)c + ((size_t)page << h->page_log2) + skip, h->page_size - skip, false};
-        bool is_free = c->free_pages >> page & 1;
-        if (is_free ? !visit(&seen, arg)
-                    : c->slabs[page].npages && c->first[page] == page && !walk_slab(h, &c->slabs[page], visit, arg))
+    for (unsigned page = 0, n; page < PAGES; page += ALLOC_MAX(n, 1u)) {
+        n = free_run(c, page);
+        size_t skip = page ? 0 : sizeof *c, bytes = (size_t)n << h->page_log2;
+        struct heap_block seen = {(const char *)c + ((size_t)page << h->page_log2) + skip, bytes - skip, false};
+        if (n ? !visit(&seen, arg)
+              : c->slabs[page].npages && c->first[page] == page && !walk_slab(h, &c->slabs[page], visit, arg))
             return false;
     }
     return true;

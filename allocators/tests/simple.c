@@ -1,6 +1,6 @@
 /*
- * simple.c - what null, watermark and pool promise beyond the contract: their bounds on memory, what they leave
- * untouched, which sizes they choose and refuse.
+ * simple.c - what null, watermark, pool and slab promise beyond the contract: their bounds on memory, what they leave
+ * untouched, which sizes and alignments they choose and refuse, what they say is free.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -165,6 +165,45 @@ static void test_pool_unknown_work(void **state)
     close_heap(pool);
 }
 
+static bool keep_largest_free(const struct heap_block *block, void *largest)
+{
+    if (!block->used && block->size > *(size_t *)largest)
+        *(size_t *)largest = block->size;
+    return true;
+}
+
+/* The pages of a chunk that are in no slab are one free block, since one slab may have them. */
+static void test_slab_free_pages(void **state)
+{
+    (void)state;
+    size_t largest = 0;
+    const struct allocator *slab = open_heap("slab", NULL, 0, 0);
+    assert_non_null(slab->alloc(heap, 100));
+    assert_true(slab->walk(heap, keep_largest_free, &largest));
+    assert_true(largest >= 8 * PAGE);
+    close_heap(slab);
+}
+
+/* Beyond a page as well, up to a chunk of 16 pages, of any size. */
+static void test_slab_alignment(void **state)
+{
+    (void)state;
+    const struct allocator *slab = open_heap("slab", NULL, 0, 0);
+    for (size_t align = 2 * HEAP_ALIGN; align <= 16 * PAGE; align *= 2)
+        for (size_t size = 1; size <= 20 * PAGE; size *= 20) {
+            void *block = slab->aligned(heap, align, size);
+            assert_non_null(block);
+            assert_int_equal((uintptr_t)block % align, 0);
+            assert_true(slab->usable(heap, block) >= size);
+            assert_true(counted_holds(&pages, block, size));
+            if (size == 1)
+                slab->release(heap, block);
+        }
+    assert_null(slab->aligned(heap, 32 * PAGE, 1));
+    assert_null(slab->check(heap));
+    close_heap(slab);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +215,8 @@ int main(void)
         cmocka_unit_test(test_pool_classes),
         cmocka_unit_test(test_pool_few_classes),
         cmocka_unit_test(test_pool_unknown_work),
+        cmocka_unit_test(test_slab_free_pages),
+        cmocka_unit_test(test_slab_alignment),
     };
     return cmocka_run_group_tests_name("null, watermark and pool", tests, NULL, NULL);
 }
