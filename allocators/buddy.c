@@ -12,11 +12,14 @@
  * Follows K. Knowlton, "A fast storage allocator", CACM 8 (1965), as Knuth gives it in TAOCP 1, 2.5, algorithms R and
  * S, with tables instead of tags in the blocks.
  *
- * Cost          alloc and release O(log(chunk / min)): at most ORDERS - 1 halvings or merges; with pick=lowest, a
- * search along the list of one order besides. Overhead      sizes are rounded up to a power of two; the tables take 5/8
- * of a byte for each `min` bytes: 1.95 % at 32. Worst case    of memory, power-of-two requests of at most half a chunk,
- * M live, n largest over smallest: M(1 + log2(n)/2), which no allocator betters (Robson 1974); any sizes: twice that.
- * check() verifies tables, lists and counts.
+ * Cost          alloc and release O(log(chunk / min)): at most ORDERS - 1 halvings or merges. pick=lowest adds, for
+ *               each block that becomes free, a search along the list of its order: O(free blocks of it).
+ * Overhead      sizes are rounded up to a power of two; the tables take 5/8 of a byte for each `min` bytes: 1.95 %
+ *               at 32.
+ * Worst case    of memory, power-of-two requests, M live, n largest over smallest: M(1 + log2(n)/2), which no
+ *               allocator betters (Robson 1974); any sizes: twice that. That is of blocks small against a chunk, of
+ *               which the header takes the first: of half a chunk it has one, not two, of a quarter three, not four.
+ *               check() verifies tables, lists and counts.
  */
 #include "allocators/chunks.h"
 
@@ -34,7 +37,6 @@ struct link {
 
 struct chunk {
     struct chunk *next, *prev;
-    struct heap *heap;
     uint32_t live;    /* blocks in use */
     uint8_t tables[]; /* a bit for each min bytes: a free block begins here; then four bits: the order of the block that
                          begins here */
@@ -159,7 +161,6 @@ static inline unsigned first_block(const struct heap *h, const struct chunk *c)
 
 static void open_chunk(struct heap *h, struct chunk *c)
 {
-    c->heap = h;
     c->live = 0;
     c->prev = NULL;
     c->next = h->all;

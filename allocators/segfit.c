@@ -9,7 +9,7 @@
  * Follows the bins of D. Lea's malloc ("A memory allocator", 1996), and the bitmaps over lists of TLSF (Masmano,
  * Ripoll, Crespo, Real, ECRTS 2004).
  *
- * Cost          alloc and release O(1), the list of the largest blocks (256 KiB and more on 64-bit, few) excepted: the
+ * Cost          alloc and release O(1), the list of the largest blocks (240 KiB and more on 64-bit, few) excepted: the
  *               only other loop looks at SCAN blocks at most.
  * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; the heap itself fits in one page. Requests go up to
  *               2^28 * HEAP_ALIGN bytes (4 GiB on 64-bit).

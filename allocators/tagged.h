@@ -33,7 +33,7 @@ struct heap {
     struct page_source source;
     struct region *regions; /* the newest first; the heap's own is the last */
     struct block *top;      /* the free block before `fence`, not in the index; NULL: none */
-    struct block *fence;    /* the end of the region that grew last; NULL: it was given back */
+    struct block *fence;    /* the end of the region that grew last */
     size_t held;            /* bytes taken from the page source */
     size_t grown;           /* bytes of the region that `fence` ends, at least */
     size_t give;            /* a free block of this many bytes gives its pages back */
@@ -130,7 +130,7 @@ static bool grow_by(struct heap *h, size_t bytes, size_t n)
     char *pages = take_pages(h, bytes);
     if (!pages)
         return false;
-    h->touching = h->fence && pages == (char *)h->fence + TAG && h->grown + bytes <= RUN_MAX;
+    h->touching = pages == (char *)h->fence + TAG && h->grown + bytes <= RUN_MAX;
     if (h->touching)
         extend(h, bytes);
     else if (bytes >= n + sizeof(struct region) + UNIT)

@@ -11,17 +11,19 @@
  * Follows M. Masmano, I. Ripoll, A. Crespo, J. Real, "TLSF: a new dynamic memory allocator for real-time systems",
  * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f).
  *
- * Cost          alloc and release O(1): no loop.
+ * Cost          alloc and release O(1): no loop, but for a request that belongs on the last list, which has blocks of
+ *               all larger sizes and is searched: one of nearly 2^(FLI + 1) bytes or more.
  * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; two words a list for the heap: 2^SLI lists for each
- * power of two up to 2^FLI. Worst case    search=round leaves a free block of s bytes unused by requests above s - s /
- * 2^SLI (section 5: at most 2^(f-SLI) - 2 bytes of slack); search=tight too, if a smaller block hides it. check()
- * verifies tags, lists and bitmaps.
+ *               power of two up to 2^FLI.
+ * Worst case    search=round leaves a free block of s bytes unused by requests above s - s / 2^SLI (section 5: at most
+ *               2^(f-SLI) - 2 bytes of slack); search=tight too, if a smaller block hides it. check() verifies tags,
+ *               lists and bitmaps.
  */
 #include "allocators/tags.h"
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)
 _Static_assert(UNIT == sizeof(void *) * 2, "UNIT_LOG2 is its logarithm");
-#define MAX_ROWS 32
+#define MAX_ROWS 32 /* in a word; the bounds of the options make 4 to 29 */
 
 enum search { TIGHT, ROUND };
 enum { OPT_FLI = 1, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
@@ -46,8 +48,7 @@ static inline unsigned first_log2(unsigned sli)
 
 static unsigned rows_for(const uint64_t *opt)
 {
-    unsigned first = first_log2((unsigned)opt[OPT_SLI]), fli = (unsigned)opt[OPT_FLI];
-    return fli < first ? 1 : ALLOC_MIN(fli - first + 2, MAX_ROWS);
+    return (unsigned)opt[OPT_FLI] - first_log2((unsigned)opt[OPT_SLI]) + 2;
 }
 
 static size_t index_bytes(const uint64_t *opt)
