@@ -64,8 +64,7 @@ struct space_sample {
 };
 
 struct space_result {
-    uint64_t held_peak, granted_peak; /* bytes, the most at any op; held may be UNKNOWN_BYTES */
-    uint64_t held_peak_step;
+    uint64_t held_peak, granted_peak;    /* bytes, the most at any op; held may be UNKNOWN_BYTES */
     struct space_sample at_peak, at_end; /* after the op of peak live, and after the last op */
     uint32_t nsamples, pad;
     struct space_sample samples[JOB_SAMPLES];
@@ -94,14 +93,14 @@ struct job {
     char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */
 
     /* What is answered; written by the worker. */
-    uint32_t outcome;                    /* enum outcome */
-    uint32_t randomized;                 /* address randomisation could not be turned off */
-    uint32_t unpinned;                   /* the CPU could not be chosen */
-    uint32_t arena_moved;                /* the arena could not have its fixed address */
-    uint64_t arena_address, arena_given; /* where it is, 0 without one; bytes that the page source has */
-    volatile uint64_t step;              /* where the run is; in the timed passes only when diagnosing */
-    uint64_t failed_step;                /* OUTCOME_FAILED: the op, or where else */
-    char reason[480];                    /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */
+    uint32_t outcome;       /* enum outcome */
+    uint32_t randomized;    /* address randomisation could not be turned off */
+    uint32_t unpinned;      /* the CPU could not be chosen */
+    uint32_t arena_moved;   /* the arena could not have its fixed address */
+    uint64_t arena_address; /* where it is, 0 without one */
+    volatile uint64_t step; /* where the run is; in the timed passes only when diagnosing */
+    uint64_t failed_step;   /* OUTCOME_FAILED: the op, or where else */
+    char reason[480];       /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */
     union {
         struct throughput_result throughput;
         struct latency_result latency;

@@ -40,7 +40,8 @@ struct request {
     enum op_kind kind; /* OP_THREAD_END: nothing to do */
     uint32_t slot;
     size_t size, align;
-    bool too_large; /* the size is more than a pointer can span */
+    uint64_t bytes; /* the size as the trace has it */
+    bool too_large; /* that or the alignment is more than a pointer can span; size and align mean nothing then */
 };
 
 static inline struct request request_of(const struct plan *plan, uint64_t step)
@@ -48,15 +49,17 @@ static inline struct request request_of(const struct plan *plan, uint64_t step)
     static const uint8_t kinds[8] = {OP_MALLOC,     OP_FREE,       OP_CALLOC,     OP_REALLOC,
                                      OP_THREAD_END, OP_THREAD_END, OP_THREAD_END, OP_THREAD_END};
     struct request request = {.kind = (enum op_kind)kinds[plan_kind(step)], .slot = plan_slot(step)};
-    uint64_t bytes = plan_size(step);
+    uint64_t align = 0;
+    request.bytes = plan_size(step);
     if (plan_kind(step) == PLAN_EXTRA) {
         const struct plan_extra *extra = &plan->extras[plan_size(step)];
         request.kind = (enum op_kind)extra->kind;
-        request.align = (size_t)extra->align;
-        bytes = extra->size;
+        request.bytes = extra->size;
+        align = extra->align;
     }
-    request.size = (size_t)bytes;
-    request.too_large = bytes > PTRDIFF_MAX;
+    request.size = (size_t)request.bytes;
+    request.align = (size_t)align;
+    request.too_large = request.bytes > PTRDIFF_MAX || align > PTRDIFF_MAX;
     return request;
 }
 

@@ -211,18 +211,7 @@ static size_t do_op(struct space *space, uint64_t step)
     *requested = request.size;
     space->requested += request.size;
     space->granted += a->usable(bench->heap, block);
-    switch (bench->job->touch) {
-    case TOUCH_NONE:
-        break;
-    case TOUCH_WORD:
-        touch_block(block, request.size, TOUCH_WORD, bench->page);
-        break;
-    case TOUCH_ALL:
-        touch_block(block, request.size, TOUCH_ALL, bench->page);
-        break;
-    default:
-        touch_block(block, request.size, TOUCH_PAGE, bench->page);
-    }
+    touch_block(block, request.size, (enum touch)bench->job->touch, bench->page);
     return ALLOC_MAX(before, request.size);
 }
 
@@ -235,10 +224,8 @@ static void replay(struct space *space)
     for (uint64_t step = 0; step < header->nsteps; step++) {
         bench->job->step = step;
         const uint64_t held = held_now(space, do_op(space, step));
-        if (held != UNKNOWN_BYTES && held > result->held_peak) {
-            result->held_peak = held;
-            result->held_peak_step = step;
-        }
+        if (held != UNKNOWN_BYTES)
+            result->held_peak = ALLOC_MAX(result->held_peak, held);
         result->granted_peak = ALLOC_MAX(result->granted_peak, space->granted);
         if (step == header->peak_step) {
             result->at_peak = sample_at(space, step, held, true);

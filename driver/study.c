@@ -17,7 +17,7 @@ struct op study_op(const struct plan *plan, uint64_t step)
     for (uint64_t at = step; request.kind == OP_FREE && at-- > 0;)
         if (plan_slot(plan->steps[at]) == slot && plan_kind(plan->steps[at]) != PLAN_NOTHING)
             request = request_of(plan, plan->steps[at]);
-    op.size = request.size;
+    op.size = request.bytes;
     return op;
 }
 

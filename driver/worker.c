@@ -77,7 +77,8 @@ void bench_refused(struct bench *bench, uint64_t step)
         bench_failed(bench, step, "refused: the allocator offers no aligned blocks");
     if (a->caps & CAP_HOSTED)
         bench_failed(bench, step, "out of memory: it returned NULL");
-    bench_failed(bench, step, "refused: the allocator does not serve this size (the page source refused nothing)");
+    bench_failed(bench, step, "refused: the allocator does not serve this size%s (the page source refused nothing)",
+                 request.align > HEAP_ALIGN ? " at this alignment" : "");
 }
 
 void *bench_table(struct bench *bench, size_t count, size_t size)
@@ -168,7 +169,6 @@ static void map_arena(struct bench *bench)
         bench_lacks(bench, "an arena of %llu bytes is more than an address here can span; give a smaller --arena=SIZE",
                     (unsigned long long)job->arena_bytes);
     bench->region_bytes = bytes;
-    job->arena_given = bytes;
     if (bench->pages.kind->caps & CAP_HOSTED)
         return; /* brings its own memory; the size is its limit */
     void *wanted = (void *)ARENA_ADDRESS;
@@ -201,17 +201,19 @@ static void configure(struct bench *bench)
 {
     const struct plan_header *header = bench->plan.header;
     const struct option_values *values = &bench->allocator.values;
-    bench->config = (struct heap_config){.opt = values->opt, .max_request = (size_t)header->max_request};
+    bench->config =
+        (struct heap_config){.opt = values->opt, .max_request = (size_t)ALLOC_MIN(header->max_request, SIZE_MAX)};
     if (values->nsizes > 0) {
         bench->config.sizes = values->sizes;
         bench->config.nsizes = values->nsizes;
         return;
     }
     struct size_use *sizes = bench_table(bench, header->nsizes, sizeof *sizes);
-    for (uint64_t i = 0; i < header->nsizes; i++)
-        sizes[i] = (struct size_use){(size_t)bench->plan.sizes[i].size, (size_t)bench->plan.sizes[i].peak};
+    size_t n = 0;
+    for (; n < header->nsizes && bench->plan.sizes[n].size <= SIZE_MAX; n++)
+        sizes[n] = (struct size_use){(size_t)bench->plan.sizes[n].size, (size_t)bench->plan.sizes[n].peak};
     bench->config.sizes = sizes;
-    bench->config.nsizes = (size_t)header->nsizes;
+    bench->config.nsizes = n;
 }
 
 /* The dynamic linker goes on without a library that it cannot preload. */

@@ -97,12 +97,19 @@ ok(
     "an aligned alloc that is not offered is named",
     result.stdout,
 )
+result = replay("--alloc=pool", "--passes=verify", aligned)
+ok(
+    "at op 1 (aligned of 100 bytes to 64) refused: the allocator does not serve this size at this alignment" in result.stdout,
+    "an alignment that is not served is named",
+    result.stdout,
+)
 full = trace([f"malloc {hex(4096 * (i + 1))} 4000" for i in range(64)])
 for passes in ("verify", "throughput"):
     result = replay("--alloc=watermark", f"--passes={passes}", "--runs=1", "--arena=64K", full)
     ok(
         "(malloc of 4000 bytes) out of memory: the 0.1 MiB of --pages=arena are used up" in result.stdout
-        and "--arena=SIZE" in result.stdout,
+        and "--arena=SIZE" in result.stdout
+        and "arena 0.06 MiB" in result.stdout,
         f"{passes} says that the arena is used up, and what to do",
         result.stdout,
     )

@@ -62,8 +62,7 @@ static void ops_are_described_as_the_trace_has_them(void **state)
     assert_string_equal(study_op_text(&plan, 3, text), "realloc to 50 bytes");
     assert_string_equal(study_op_text(&plan, 4, text), "free of 50 bytes");
     assert_string_equal(study_op_text(&plan, 5, text), "aligned of 21474836480 bytes to 64");
-    if (sizeof(size_t) == 8)
-        assert_string_equal(study_op_text(&plan, 6, text), "free of 21474836480 bytes");
+    assert_string_equal(study_op_text(&plan, 6, text), "free of 21474836480 bytes");
 }
 
 static void runs_give_median_and_spread(void **state)
