@@ -28,6 +28,12 @@ def ok(condition, name, detail=""):
     sys.stdout.flush()
 
 
+def skip(name, reason):
+    global _count
+    _count += 1
+    print(f"ok {_count} - {name} # SKIP {reason}")
+
+
 def finish():
     print(f"1..{_count}")
     sys.exit(1 if _failed else 0)
