@@ -130,7 +130,7 @@ stub sudo <<'END'
 echo sudo >>"$DID"
 exec "$@"
 END
-machine check && did sudo && did 'apt-get -qq -y --no-install-recommends .*install .*gcc-arm-linux-gnueabihf'
+machine check && did sudo && did 'apt-get -qq -y --no-install-recommends .*install .*gcc-arm-linux-gnueabihf.*'
 ok $? 'with sudo it installs, check: the cross compilers too'
 
 rm "$bin/sudo"
