@@ -36,7 +36,9 @@ enum key {
 static const struct argp_option options[] = {
     {.doc = "What is replayed against what:", .group = 1},
     {"alloc", KEY_ALLOC, "NAME[:OPT=VALUE]…,…", 0,
-     "Allocators; may be given again; 'all' (the default) is each of this project, 'foreign' each installed malloc of others; see --list", 1},
+     "Allocators; may be given again; 'all' (the default) is each of this project, 'foreign' each installed malloc of "
+     "others; see --list",
+     1},
     {"pages", KEY_PAGES, "NAME[:OPT=VALUE]…", 0, "Page source under the allocators (arena)", 1},
     {"arena", KEY_ARENA, "SIZE|auto", 0, "Bytes the page source has, with K, M or G (auto: from the trace's peak)", 1},
     {"touch", KEY_TOUCH, "none|word|page|all", 0,
@@ -76,6 +78,7 @@ static const char doc[] = "Replay recorded heap work against memory allocators, 
 struct reading {
     struct cli *cli;
     struct error *error;
+    bool chose; /* --alloc was given */
 };
 
 static bool whole_number(const char *text, uint64_t most, uint64_t *value)
@@ -266,6 +269,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         cli->ntraces = (size_t)(state->argc - state->next);
         return 0;
     case KEY_ALLOC:
+        reading->chose = true;
+        return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
     case KEY_PAGES:
     case KEY_ARENA:
     case KEY_TOUCH:
@@ -285,7 +290,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
 bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
 {
     static const struct argp argp = {.options = options, .parser = parse, .args_doc = "TRACE…", .doc = doc};
-    struct reading reading = {cli, error};
+    struct reading reading = {.cli = cli, .error = error};
     *cli = (struct cli){.pages = "arena",
                         .passes = {true, true, true, true},
                         .runs = 5,
@@ -303,6 +308,8 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         return true;
     if (cli->ntraces == 0)
         return error_set(error, EXIT_USAGE, "no trace is named; try traces/*.trace or model:churn, or --help");
+    if (reading.chose && cli->nallocators == 0)
+        return error_set(error, EXIT_LACKS, "--alloc=foreign: no malloc of others is installed; --list names packages");
     return cli->nallocators > 0 || add_allocators(cli, "all", error);
 }
 

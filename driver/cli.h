@@ -32,7 +32,8 @@ struct cli {
     size_t ntraces;
 };
 
-/* Reads the command line. False: *error, exit code EXIT_USAGE; --help and --version end the program. */
+/* Reads the command line. False: *error, exit code EXIT_USAGE, or EXIT_LACKS when the machine has nothing of what is
+ * asked for; --help and --version end the program. */
 bool cli_read(struct cli *cli, int argc, char **argv, struct error *error);
 void cli_free(struct cli *cli);
 

@@ -35,7 +35,9 @@ bool foreign_installed(const struct foreign_malloc *foreign)
     close(ends[1]);
     const bool silent = child > 0 && read(ends[0], &complaint, 1) == 0;
     close(ends[0]);
-    return silent && waitpid(child, NULL, 0) == child;
+    if (child > 0)
+        waitpid(child, NULL, 0);
+    return silent;
 }
 
 /* The part before the first ':', in `name`. False: it does not fit. */

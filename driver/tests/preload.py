@@ -4,6 +4,7 @@ import glob
 import os
 import subprocess
 import sys
+import tempfile
 
 sys.dont_write_bytecode = True
 from tap import REPLAY, SMALL, finish, ok, replay, rows, skip, trace  # noqa: E402
@@ -17,6 +18,19 @@ ok(result.returncode == 2 and "'/'" in result.stderr, "a path without a '/' is r
 listed = [line.split() for line in replay("--list").stdout.splitlines() if "in place of the C library's malloc" in line]
 ok({"jemalloc", "tcmalloc", "mimalloc"} <= {words[0] for words in listed}, "--list names them", listed)
 installed = {words[0]: words[1] for words in listed if "installed;" not in words}
+
+# Files that are no libraries stand before the real ones: as if none were installed.
+with tempfile.TemporaryDirectory() as folder:
+    for words in listed:
+        with open(os.path.join(folder, words[1]), "w", encoding="utf-8"):
+            pass
+    hidden = {**os.environ, "LD_LIBRARY_PATH": folder}
+    result = replay("--alloc=foreign", "--passes=space", small, env=hidden)
+    ok(result.returncode == 4 and "--list names packages" in result.stderr and result.stdout == "",
+       "foreign alone, where none is installed, does not mean all", f"{result.returncode} {result.stdout}{result.stderr}")
+    result = replay("--alloc=libc,foreign", "--passes=space", small, env=hidden)
+    ok(result.returncode == 0 and "\nlibc " in result.stdout and "malloc " not in result.stdout,
+       "foreign among others is those installed", f"{result.returncode} {result.stdout}{result.stderr}")
 
 linked = subprocess.run(["ldd", REPLAY], capture_output=True, text=True, check=False).stdout
 if "libasan" in linked or b"__asan_init" in open(REPLAY, "rb").read():
