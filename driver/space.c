@@ -138,10 +138,12 @@ static uint64_t touched_now(struct space *space)
 {
     if (space->result->touched_missing[0] != '\0')
         return UNKNOWN_BYTES;
-    if (in_arena(space))
-        return resident(space->bench);
-    const uint64_t now = written();
-    return now > space->touched_before ? now - space->touched_before : 0;
+    const uint64_t now = in_arena(space) ? resident(space->bench) : written();
+    if (now == UNKNOWN_BYTES)
+        strcpy(space->result->touched_missing, "the kernel does not say which pages are resident");
+    else if (!in_arena(space))
+        return now > space->touched_before ? now - space->touched_before : 0;
+    return now;
 }
 
 /* ---- Free -------------------------------------------------------------------------------------------------------- */
