@@ -338,8 +338,11 @@ static void tick(struct recording *recording, struct error *error)
     recording->ticked = now;
     for (unsigned k = recording->nimages; k-- > 0;) {
         image_tick(recording->images[k].image, now, error);
-        if (image_is_over(recording, k))
-            end_image(recording, k, error);
+        if (!image_is_over(recording, k))
+            continue;
+        while (look_for_slots(recording, error)) /* threads that began and ended since the last look */
+            ;
+        end_image(recording, k, error);
     }
 }
 

@@ -63,6 +63,11 @@ ok "fork: the parent has its trace" test "$(field p.trace 'of 333:' 333)" = 100
 ok "fork: the child has its own" test "$(field "$(others)" 'of 444:' 444)" = 100
 ok "fork: what it did not allocate is skipped and told" grep -q '^record: 1 .*skipped' err
 
+rm -f p*.trace
+"$record" --level=19 -o p.trace -- "$target" lasts 150000 >out 2>err
+ok "fork: a thread that begins just before the end of a child is recorded" \
+    test "$(for trace in p*.trace; do field "$trace" 'of 4242:' 4242; done | grep -c '^1$')" = 20
+
 rec execs
 ok "exec: a file for each image" test "$(field "$(others)" 'of 222:' 222)" = 100
 ok "exec: its name says pid and turn" sh -c 'ls p.*.2.trace >/dev/null 2>&1'

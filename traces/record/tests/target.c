@@ -203,6 +203,24 @@ static int forks(long n)
     return 0;
 }
 
+/* Children whose last words come from a thread that begins when the recorder has much to read, and are reaped at once.
+ */
+static int lasts(long n)
+{
+    for (int child = 0; child < 20; child++) {
+        if (fork() == 0) {
+            pthread_t id;
+            for (long i = 0; i < n; i++)
+                free(malloc((size_t)(i * 7919 % 4001)));
+            pthread_create(&id, NULL, allocate_once, (void *)(uintptr_t)4242);
+            pthread_join(id, NULL);
+            _exit(0);
+        }
+        wait(NULL);
+    }
+    return 0;
+}
+
 static int execs(long n)
 {
     (void)n;
@@ -284,9 +302,9 @@ int main(int argc, char **argv)
         int (*run)(long n);
     } programs[] = {
         {"calls", calls},   {"threads", threads}, {"short", short_threads}, {"destructors", destructors},
-        {"leaf", leaf},     {"forks", forks},     {"execs", execs},         {"spawns", spawns},
-        {"closes", closes}, {"forever", forever}, {"waits", waits},         {"works", works},
-        {"exits", exits},   {"dies", dies},
+        {"leaf", leaf},     {"forks", forks},     {"lasts", lasts},         {"execs", execs},
+        {"spawns", spawns}, {"closes", closes},   {"forever", forever},     {"waits", waits},
+        {"works", works},   {"exits", exits},     {"dies", dies},
     };
     self = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof programs / sizeof *programs; i++)
