@@ -16,7 +16,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#define LIBRARY_BUILT     "/traces/record/preload.so" /* beside the tool in the build tree */
+#define LIBRARY_BUILT "/traces/record/preload.so" /* beside the tool in the build tree */
 /* LIBRARY_INSTALLED, its path once installed, comes from the build. */
 
 /* What env(1), nice(1) and others exit with when the command cannot be run. */
@@ -272,13 +272,12 @@ static void say_error(const struct error *error)
 static int record(struct recording *recording, struct error *error)
 {
     int status = 0;
-    while (!stop) {
+    for (unsigned looks = 0; !stop && looks < 2;) { /* that found nobody, one after the other */
         recording_step(recording, error);
         say_error(error);
         if (child && waitpid(child, &status, WNOHANG) == child)
             child = 0;
-        if (!child && !recording_is_live(recording))
-            break;
+        looks = child || recording_is_live(recording) ? 0 : looks + 1;
     }
     return status;
 }

@@ -1,6 +1,7 @@
 /* recording.c - see recording.h. */
 #include "traces/record/recording.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -42,6 +43,7 @@ struct recording {
         unsigned images;
     } * pids; /* all that were seen */
     unsigned npids;
+    int starting;      /* pid of a process without a ring that recording_is_live() found last; 0: none */
     uint64_t ticked;   /* ms */
     unsigned sleep_ms; /* of the next sleep */
 };
@@ -372,6 +374,40 @@ void recording_wake(struct recording *recording)
     atomic_fetch_add(&recording->session->doorbell, 1);
 }
 
+/* Whether the process began with the session in its environment. */
+static bool is_in_session(const struct recording *recording, int pid)
+{
+    char path[64], wanted[sizeof SESSION_VARIABLE + sizeof recording->address], *word = NULL;
+    snprintf(path, sizeof path, "/proc/%d/environ", pid);
+    snprintf(wanted, sizeof wanted, "%s=%s", SESSION_VARIABLE, recording->address);
+    FILE *environment = fopen(path, "re");
+    size_t room = 0;
+    bool found = false;
+    while (environment && !found && getdelim(&word, &room, '\0', environment) > 0)
+        found = strcmp(word, wanted) == 0;
+    free(word);
+    if (environment)
+        fclose(environment);
+    return found;
+}
+
+/* Whether a process of the session has no ring yet: it was just forked, or is in exec. */
+static bool any_is_starting(struct recording *recording)
+{
+    if (recording->starting && is_in_session(recording, recording->starting))
+        return true;
+    recording->starting = 0;
+    DIR *processes = opendir("/proc");
+    for (struct dirent *entry; processes && !recording->starting && (entry = readdir(processes));) {
+        const int pid = atoi(entry->d_name);
+        if (pid > 0 && is_in_session(recording, pid))
+            recording->starting = pid;
+    }
+    if (processes)
+        closedir(processes);
+    return recording->starting != 0;
+}
+
 bool recording_is_live(struct recording *recording)
 {
     struct session *session = recording->session;
@@ -379,7 +415,10 @@ bool recording_is_live(struct recording *recording)
     for (unsigned i = 0; i < used; i++)
         if (atomic_load(&session->slots[i].state) == SLOT_LIVE && owner_alive(&session->slots[i].alive))
             return true;
-    return false;
+    const bool starting = any_is_starting(recording);
+    if (!starting)
+        recording->sleep_ms = 0; /* the next look decides: it comes soon */
+    return starting;
 }
 
 struct recording_totals recording_close(struct recording *recording, struct error *error)

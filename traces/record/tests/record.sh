@@ -76,6 +76,9 @@ rec spawns 50
 ok "posix_spawn and vfork: both children recorded" test "$(others | wc -l)" = 2
 ok "… and the parent after them" test "$(field p.trace 'of 555:' 555)" = 50
 
+"$record" -o p.trace -- sh -c "'$target' leaf 60 &" >out 2>err # which begins when the shell has ended
+ok "a program that is left behind is recorded, though it begins later" test "$(field "$(find . -name 'p.*.2.trace')" 'of 222:' 222)" = 60
+
 rec closes 70
 ok "a program that closes all descriptors is recorded on" test "$(field p.trace 'of 666:' 666)" = 70
 ok "… with the threads that it then starts" test "$(field p.trace 'of 667:' 667)" = 1
