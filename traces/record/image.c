@@ -245,8 +245,8 @@ static bool take_numbered(struct image *image, const struct event *event, struct
         return true;
     }
     const uint64_t distance = event->number - image->next_number;
-    if (distance > (uint64_t)image->nrings * RING_CHUNKS * RING_CHUNK_WORDS) {
-        event->reader->broken = true; /* all that is not taken yet are not so many */
+    if (distance > (uint64_t)SESSION_SLOTS * RING_CHUNKS * RING_CHUNK_WORDS) {
+        event->reader->broken = true; /* all that is not taken yet are not so many, in rings not known yet either */
         return true;
     }
     if (distance >= WINDOW) {
@@ -258,7 +258,8 @@ static bool take_numbered(struct image *image, const struct event *event, struct
         image->window = calloc(WINDOW, sizeof *image->window);
     if (!image->window) {
         error_set(error, EXIT_LACKS, "%s: no memory to put threads in order; the recording ends here", image->path);
-        return failed(image);
+        failed(image);
+        return true; /* dropped, so that the program goes on */
     }
     struct event *place = &image->window[event->number % WINDOW];
     if (place->number != 0) {

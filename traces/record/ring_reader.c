@@ -61,6 +61,8 @@ bool ring_next(struct ring_reader *reader, struct event *event, const struct blo
 {
     while (!reader->broken && reader->next != reader->head) {
         uint64_t *end = reader->ring->words[reader->chunk] + RING_CHUNK_WORDS, *next = reader->next;
+        if (next >= end)
+            break;
         const uint64_t word = *next++;
         const enum event_kind kind = word & 7;
         if (kind == EVENT_CONTROL) {
@@ -95,6 +97,6 @@ bool ring_next(struct ring_reader *reader, struct event *event, const struct blo
         reader->next = next;
         return true;
     }
-    reader->broken = reader->next != reader->head;
+    reader->broken |= reader->next != reader->head;
     return false;
 }

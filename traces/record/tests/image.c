@@ -15,6 +15,9 @@
 
 static const char *path = "image-test.trace";
 
+/* A ring, and behind it what may not be read. */
+#define MAPPED (sizeof(struct ring) + RING_CHUNK_WORDS * 8)
+
 struct fixture {
     struct image *image;
     struct ring *rings[2];
@@ -27,8 +30,9 @@ static void setup(struct fixture *f)
     f->image = image_create(&config, path, "");
     assert_non_null(f->image);
     for (unsigned i = 0; i < 2; i++) {
-        f->rings[i] = mmap(NULL, sizeof(struct ring), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        f->rings[i] = mmap(NULL, MAPPED, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         assert_true(f->rings[i] != MAP_FAILED);
+        assert_int_equal(mprotect(f->rings[i], sizeof(struct ring), PROT_READ | PROT_WRITE), 0);
         f->rings[i]->base = (uintptr_t)f->rings[i]->words[0];
         f->rings[i]->head = f->rings[i]->base;
         f->rings[i]->used_chunks = 1;
@@ -63,7 +67,7 @@ static struct op *finish(struct fixture *f, size_t *n, struct image_counts *coun
     *counts = *image_counts(f->image);
     image_free(f->image);
     for (unsigned i = 0; i < 2; i++)
-        munmap(f->rings[i], sizeof(struct ring));
+        munmap(f->rings[i], MAPPED);
     static struct op ops[1000];
     *n = 0;
     if (counts->ops == 0)
@@ -172,6 +176,56 @@ static void test_nonsense(void **state)
     assert_int_equal(counts.broken, 1);
 }
 
+/* A number twice, the second time in the last event. */
+static void test_repeated_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    put_numbered(&f, 0, word(EVENT_MALLOC, 0x1000, 1), 5);
+    put_numbered(&f, 1, word(EVENT_MALLOC, 0x2000, 1), 5);
+    drain(&f);
+    put_numbered(&f, 1, word(EVENT_MALLOC, 0x3000, 1), 6);
+    size_t n;
+    struct image_counts counts;
+    finish(&f, &n, &counts);
+    assert_int_equal(n, 1);
+    assert_int_equal(counts.broken, 1);
+}
+
+/* Of threads whose rings are not known yet there may be any number of numbers. */
+static void test_far_number(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    put_numbered(&f, 0, word(EVENT_MALLOC, 0x1000, 1), 3 * RING_CHUNKS * RING_CHUNK_WORDS);
+    drain(&f);
+    put_numbered(&f, 0, word(EVENT_MALLOC, 0x2000, 1), 3 * RING_CHUNKS * RING_CHUNK_WORDS + 1);
+    size_t n;
+    struct image_counts counts;
+    finish(&f, &n, &counts);
+    assert_int_equal(n, 2);
+    assert_int_equal(counts.broken, 0);
+}
+
+/* Control words up to the end of the last chunk, and the head elsewhere. */
+static void test_end_of_ring(void **state)
+{
+    (void)state;
+    struct fixture f;
+    setup(&f);
+    put(&f, 0, control_word(CONTROL_JUMP, RING_CHUNKS - 1));
+    for (unsigned i = 0; i < RING_CHUNK_WORDS; i++)
+        f.rings[0]->words[RING_CHUNKS - 1][i] = control_word(CONTROL_THREAD, 1);
+    f.rings[0]->head = (uintptr_t)&f.rings[0]->words[1][1];
+    size_t n;
+    struct image_counts counts;
+    finish(&f, &n, &counts);
+    assert_int_equal(n, 0);
+    assert_int_equal(counts.broken, 1);
+}
+
 static uint64_t next_random(uint64_t *state)
 {
     *state ^= *state << 13;
@@ -235,8 +289,9 @@ static void test_blocks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_order),    cmocka_unit_test(test_realloc_overlap), cmocka_unit_test(test_gap),
-        cmocka_unit_test(test_nonsense), cmocka_unit_test(test_random_words),    cmocka_unit_test(test_blocks),
+        cmocka_unit_test(test_order),       cmocka_unit_test(test_realloc_overlap), cmocka_unit_test(test_gap),
+        cmocka_unit_test(test_nonsense),    cmocka_unit_test(test_repeated_number), cmocka_unit_test(test_far_number),
+        cmocka_unit_test(test_end_of_ring), cmocka_unit_test(test_random_words),    cmocka_unit_test(test_blocks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
