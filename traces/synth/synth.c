@@ -48,6 +48,8 @@ static uint64_t power_of_two(uint64_t f)
 
 uint64_t synth_log_uniform(struct synth *synth, uint64_t min, uint64_t max)
 {
+    if (max - min < min >> 6) /* so narrow that log-uniform is uniform, and that the roots below may all miss it */
+        return min + synth_below(synth, max - min + 1);
     unsigned low = 63 - (unsigned)__builtin_clzll(min), high = 63 - (unsigned)__builtin_clzll(max);
     for (;;) { /* over whole doublings, until it lies within the bounds */
         uint64_t octave = low + synth_below(synth, high - low + 1);

@@ -78,6 +78,8 @@ ok "the hash is of the ops, not of the file" $?
     [ "$("$trace" info churn.trace | sed -n 's/^  hash//p')" = "$("$trace" info model:churn:live=100:ops=5000 | sed -n 's/^  hash//p')" ] &&
     "$trace" info churn.trace | grep -q 'source: model:churn:ops=5000:seed=1:live=100:min=16:max=4096'
 ok "a model converts to a trace that says how it was made" $?
+"$trace" head -n 3 model:churn:min=3000000001:max=3000000001 >out && [ "$(grep -c ', 3000000001 bytes$' out)" -eq 3 ]
+ok "a model of one size that no root of two gives" $?
 
 head -c 200 churn.trace >cut.trace
 "$trace" info cut.trace >out && grep -q 'TRUNCATED' out && grep -q 'cut off in block 0 at byte 200' out &&
@@ -134,6 +136,9 @@ ok "so is an unknown model" $?
 fails 4 'cannot be created' "$trace" import small.txt -o no/such/place.trace
 ok "an output that cannot be made is told" $?
 if [ -w /dev/full ]; then
+    "$trace" export -f android small.txt >/dev/full 2>err
+    [ $? -eq 4 ] && grep -q 'standard output: cannot be written' err
+    ok "a full output of an export is told" $?
     "$trace" head small.txt >/dev/full 2>err
     [ $? -eq 4 ] && grep -q 'standard output cannot be written' err
     ok "a full output is told" $?
