@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -44,6 +45,7 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
 {
     struct options *options = state->input;
     char *end;
+    long level;
     switch (key) {
     case 'o':
         options->output = arg;
@@ -55,9 +57,10 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
         options->site = true;
         return 0;
     case 'l':
-        options->level = (int)strtol(arg, &end, 10);
-        if (end == arg || *end || options->level < 1 || options->level > 19)
+        level = strtol(arg, &end, 10);
+        if (end == arg || *end || level < 1 || level > 19)
             argp_error(state, "--level=%s: a number from 1 to 19 is needed", arg);
+        options->level = (int)level;
         return 0;
     case ARGP_KEY_ARGS:
         options->command = state->argv + state->next;
@@ -93,9 +96,14 @@ static bool can_write(const char *output, struct error *error)
     char *folder = strdup(output), *slash = folder ? strrchr(folder, '/') : NULL;
     if (slash)
         slash[slash == folder] = '\0';
-    const bool exists = access(output, F_OK) == 0;
-    const bool can = exists ? access(output, W_OK) == 0 : access(slash ? folder : ".", W_OK | X_OK) == 0;
-    const int reason = errno;
+    struct stat status;
+    const bool exists = stat(output, &status) == 0;
+    bool can = exists ? access(output, W_OK) == 0 : access(slash ? folder : ".", W_OK | X_OK) == 0;
+    int reason = errno;
+    if (!*output || (exists && S_ISDIR(status.st_mode))) {
+        can = false;
+        reason = exists ? EISDIR : ENOENT;
+    }
     free(folder);
     return can || error_set(error, EXIT_LACKS, "%s: cannot be written: %s; name another file with -o", output,
                             strerror(reason));
@@ -314,6 +322,7 @@ static int run(const struct options *options, struct recording *recording, const
     if (started) {
         catch_signals(recording);
         signal(SIGXFSZ, SIG_IGN); /* a trace that grows beyond a limit is an error to be told */
+        signal(SIGPIPE, SIG_IGN); /* and so is a pipe that nobody reads */
         sigprocmask(SIG_SETMASK, &old, NULL);
         status = record(recording, error);
     }

@@ -143,12 +143,23 @@ ok "a command that is not there: 127" test $? = 127
 ok "a command that cannot be run: 126" test $? = 126
 "$record" --level=x -- true 2>err
 ok "a bad option: 2" test $? = 2
+"$record" --level=4294967297 -- true 2>err
+ok "a number beyond an int: 2" test $? = 2
 
 "$record" -o none/p.trace -- "$target" works 1 >out 2>err
 ok "an output that cannot be: 4, and the program is not run" test "$?,$(wc -c <out)" = 4,0
 "$record" -o /dev/full -- "$target" works 2000000 >out 2>err
 status=$?
 ok "a trace that cannot be written: 4, with the reason" sh -c "test $status = 4 && grep -q 'No space left' err"
+ok "… and the program works to its end" grep -q 'done' out
+mkdir folder
+"$record" -o folder -- "$target" works 1 >out 2>err
+ok "an output that is a directory: 4, and the program is not run" test "$?,$(wc -c <out)" = 4,0
+mkfifo pipe
+head -c 1 pipe >/dev/null &
+"$record" -o pipe -- "$target" works 2000000 >out 2>err
+status=$?
+ok "a pipe that nobody reads on: 4, with the reason" sh -c "test $status = 4 && grep -q 'Broken pipe' err"
 ok "… and the program works to its end" grep -q 'done' out
 
 "$record" -o p.trace -- env -i "$target" leaf 10 >out 2>err # env itself is recorded, what it starts is not
