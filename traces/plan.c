@@ -27,6 +27,7 @@ struct size_count {
 
 struct builder {
     struct plan_header header;
+    const char *name; /* of the trace */
     int fd;
     XXH3_state_t *hash;
     uint64_t steps[STEPS];
@@ -122,8 +123,8 @@ static inline bool count_in(struct builder *b, uint32_t slot, uint64_t size, uin
     b->live += size;
     if (b->live > b->header.peak_live) {
         if (b->live > MAX_LIVE)
-            return error_set(error, EXIT_INPUT, "op %llu: more than 2^62 bytes are live; the trace cannot be real",
-                             (unsigned long long)step);
+            return error_set(error, EXIT_INPUT, "%s: op %llu: more than 2^62 bytes are live; the trace cannot be real",
+                             b->name, (unsigned long long)step);
         b->header.peak_live = b->live;
         b->header.peak_step = step;
     }
@@ -151,7 +152,8 @@ static bool new_slot(struct builder *b, uint32_t *slot, struct error *error)
 {
     size_t n = (size_t)b->header.nslots;
     if (n > PLAN_MAX_SLOT)
-        return error_set(error, EXIT_INPUT, "more than 2^29 blocks are live at once; a plan cannot name them");
+        return error_set(error, EXIT_INPUT, "%s: more than 2^29 blocks are live at once; a plan cannot name them",
+                         b->name);
     size_t room = b->slots_room; /* grows in step for both tables */
     if (!make_room(&b->free_slots, &room, n + 1, sizeof *b->free_slots) ||
         !make_room(&b->size_of, &b->slots_room, n + 1, sizeof *b->size_of))
@@ -191,11 +193,11 @@ static inline void free_slot(struct builder *b, uint64_t block, uint32_t slot, b
     count_out(b, slot);
 }
 
-static bool dead_block(const struct op *op, uint64_t step, struct error *error)
+static bool dead_block(const struct builder *b, const struct op *op, uint64_t step, struct error *error)
 {
-    return error_set(error, EXIT_INPUT, "op %llu: block %llu is %s after it was freed; the recording is wrong there",
-                     (unsigned long long)step, (unsigned long long)op->block,
-                     op->kind == OP_FREE ? "freed" : "resized");
+    return error_set(
+        error, EXIT_INPUT, "%s: op %llu: block %llu is %s after it was freed; the recording is wrong there", b->name,
+        (unsigned long long)step, (unsigned long long)op->block, op->kind == OP_FREE ? "freed" : "resized");
 }
 
 /* ---- Steps ------------------------------------------------------------------------------------------------------- */
@@ -247,14 +249,14 @@ static inline __attribute__((always_inline)) bool compile(struct builder *b, con
             break;
         slot = slot_of(b, op->block, survey);
         if (slot == DEAD)
-            return dead_block(op, at, error);
+            return dead_block(b, op, at, error);
         free_slot(b, op->block, slot, survey);
         *step = make_step(PLAN_FREE, slot, 0);
         return true;
     case OP_REALLOC:
         slot = slot_of(b, op->block, survey);
         if (slot == DEAD)
-            return dead_block(op, at, error);
+            return dead_block(b, op, at, error);
         count_out(b, slot);
         return sized_step(b, op, slot, at, step, error);
     default:
@@ -358,10 +360,11 @@ static void builder_free(struct builder *b)
 }
 
 /* NULL: *error. */
-static struct builder *builder_new(struct error *error)
+static struct builder *builder_new(const struct trace_reader *reader, struct error *error)
 {
     struct builder *b = calloc(1, sizeof *b);
     if (b && (b->hash = XXH3_createState())) {
+        b->name = reader->name;
         XXH3_128bits_reset(b->hash);
         return b;
     }
@@ -373,7 +376,7 @@ static struct builder *builder_new(struct error *error)
 bool plan_build(struct plan *plan, struct trace_reader *reader, struct error *error)
 {
     *plan = (struct plan){.fd = -1};
-    struct builder *b = builder_new(error);
+    struct builder *b = builder_new(reader, error);
     if (!b)
         return false;
     b->fd = memfd_create("heapbench plan", 0); /* stays open across exec: children map it */
@@ -393,7 +396,7 @@ bool plan_build(struct plan *plan, struct trace_reader *reader, struct error *er
 bool plan_survey(struct plan_header *header, struct trace_reader *reader, plan_visit *visit, void *arg,
                  struct error *error)
 {
-    struct builder *b = builder_new(error);
+    struct builder *b = builder_new(reader, error);
     if (!b)
         return false;
     b->visit = visit;

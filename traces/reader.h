@@ -18,6 +18,7 @@ struct trace_reader {
     size_t (*read)(struct trace_reader *reader, struct op *ops, size_t n, struct error *error);
     void (*close)(struct trace_reader *reader); /* frees the reader and its source */
     struct error failure;                       /* what ended the reading; told once the ops before it are handed out */
+    char *name;                                 /* of the trace, to put into messages */
     char note[240];                             /* info.note */
 };
 

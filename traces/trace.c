@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "traces/format.h"
@@ -31,9 +32,14 @@ static struct trace_reader *open_file(const char *path, struct error *error)
 struct trace_reader *trace_open(const char *path, struct error *error)
 {
     struct trace_reader *reader = synth_is_model(path) ? synth_open(path, error) : open_file(path, error);
-    if (reader)
-        reader->info.note = reader->note;
-    return reader;
+    if (!reader)
+        return NULL;
+    reader->info.note = reader->note;
+    if ((reader->name = strdup(strcmp(path, "-") ? path : "standard input")))
+        return reader;
+    error_set(error, EXIT_LACKS, "%s: no memory to read it", path);
+    trace_close(reader);
+    return NULL;
 }
 
 size_t trace_read(struct trace_reader *reader, struct op *ops, size_t n, struct error *error)
@@ -51,8 +57,10 @@ const struct trace_info *trace_info(const struct trace_reader *reader)
 
 void trace_close(struct trace_reader *reader)
 {
-    if (reader)
-        reader->close(reader);
+    if (!reader)
+        return;
+    free(reader->name);
+    reader->close(reader);
 }
 
 void reader_tolerate(struct trace_reader *reader, const char *format, ...)

@@ -97,8 +97,8 @@ ok "a line that does not parse is refused with its number" $?
 fails 3 'missing.txt: cannot be opened' "$trace" info missing.txt
 ok "a missing file is a bad input" $?
 printf 'Alloc(8),\nFree(0),\nFree(0),\n' >twice.txt
-fails 3 'op 2: block 0 is freed after it was freed' "$trace" info twice.txt
-ok "a double free is told with its op" $?
+fails 3 'twice.txt: op 2: block 0 is freed after it was freed' "$trace" info twice.txt
+ok "a double free is told with its file and op" $?
 
 # work KB OPS: a trace of so many ops is converted, told and exported in so much address space, libraries and all.
 work() {
