@@ -306,8 +306,10 @@ void table_legend(FILE *out, const struct cli *cli)
                 "over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: kind, "
                 "bytes, #index from 0.\n");
     if (cli->passes[PASS_SPACE])
-        fprintf(out, "held, touched: peak over the peak requested. intern: 1 − requested/granted, extern: 1 − largest "
-                     "free/free total, both at the peak of live.\n");
+        fprintf(out,
+                "held, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
+                "back.\n  intern: 1 − requested/granted, extern: 1 − largest free/free total, both at the peak of "
+                "live.\n");
     fprintf(out, "-: not measured.\n");
 }
 
