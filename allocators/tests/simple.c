@@ -1,6 +1,6 @@
 /*
- * simple.c - what null, watermark, pool and slab promise beyond the contract: their bounds on memory, what they leave
- * untouched, which sizes and alignments they choose and refuse, what they say is free.
+ * simple.c - what null, libc, watermark, pool and slab promise beyond the contract: their bounds on memory, what they
+ * leave untouched, which sizes and alignments they choose and refuse, what they say is free.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+
+#include <malloc.h>
 
 #include "allocators/tests/cases.h"
 
@@ -204,6 +206,27 @@ static void test_slab_alignment(void **state)
     close_heap(slab);
 }
 
+/* What one heap left unmerged is not for the first request of the next to merge. */
+static void test_libc_leaves_nothing(void **state)
+{
+    (void)state;
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    void *blocks[200];
+    const struct allocator *libc = open_heap("libc", NULL, 0, 0);
+    for (size_t i = 0; i < 200; i++)
+        blocks[i] = libc->alloc(heap, 24);
+    for (size_t i = 0; i < 200; i++)
+        libc->release(heap, blocks[i]);
+    const size_t waiting = mallinfo2().fsmblks;
+    close_heap(libc);
+    if (waiting == 0)
+        skip(); /* another malloc is in its place */
+    assert_int_equal(mallinfo2().fsmblks, 0);
+#else
+    skip();
+#endif
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -215,6 +238,7 @@ int main(void)
         cmocka_unit_test(test_pool_classes),
         cmocka_unit_test(test_pool_few_classes),
         cmocka_unit_test(test_pool_unknown_work),
+        cmocka_unit_test(test_libc_leaves_nothing),
         cmocka_unit_test(test_slab_free_pages),
         cmocka_unit_test(test_slab_alignment),
     };
