@@ -243,6 +243,7 @@ static void say_totals(const struct recording_totals *totals, const char *output
         {counts->unfreed, "blocks seen to be gone without a free: it went past the functions that are recorded"},
         {counts->gaps, "events lost: their threads were killed in the middle of a call"},
         {counts->broken, "threads lost from some point on: a signal handler allocated while an event was written"},
+        {totals->dropped, "events not recorded: of signal handlers that ran while an event was written"},
         {totals->lost_threads,
          "threads not recorded: there were too many at once, or they had lost access to the recorder"},
     };

@@ -428,6 +428,7 @@ struct recording_totals recording_close(struct recording *recording, struct erro
     while (recording->nimages > 0)
         end_image(recording, 0, error);
     recording->totals.lost_threads = atomic_load(&recording->session->lost_threads);
+    recording->totals.dropped = atomic_load(&recording->session->dropped);
     const struct recording_totals totals = recording->totals;
     free(recording->images);
     free(recording->pids);

@@ -20,6 +20,7 @@ struct recording_totals {
     struct image_counts counts; /* over all files */
     unsigned files;
     uint64_t lost_threads; /* could not be recorded at all */
+    uint64_t dropped;      /* events of signal handlers that ran while their thread wrote one */
 };
 
 /* The config's strings stay the caller's and must live as long. NULL: *error says what the machine lacks. */

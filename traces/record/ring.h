@@ -66,6 +66,7 @@ struct session {
     _Atomic uint32_t images;                /* process images seen */
     _Atomic uint32_t slots_used;            /* slots from here on were never taken */
     _Atomic uint32_t lost_threads;          /* threads that found no slot or could not map it */
+    _Atomic uint64_t dropped;               /* events of signal handlers that ran while their thread wrote one */
     _Alignas(64) _Atomic uint32_t doorbell; /* futex: counts calls for the reader */
     _Atomic uint32_t reader_sleeps;         /* 1: wake it through `doorbell` */
     pthread_mutex_t recorder_alive;         /* robust; held by the recorder */

@@ -231,6 +231,7 @@ static struct writer *take_writer(void)
         if (!w)
             w = new_writer();
         if (w) {
+            w->busy = false; /* also when the thread that had it was cancelled in an event */
             writer = w;
             set_limit(w);
             if (w->cursor >= w->end)
@@ -284,6 +285,13 @@ void write_event(enum event_kind kind, const void *block, size_t size, size_t al
             return;
         }
     }
+    if (w->busy) { /* the words and the number of the event that was interrupted must stay together */
+        atomic_fetch_add(&process->session->dropped, 1);
+        errno = saved_errno;
+        return;
+    }
+    w->busy = true;
+    atomic_signal_fence(memory_order_seq_cst);
     if (w->cursor >= w->end)
         next_chunk(w);
     uint64_t *word = w->cursor, *first = word++;
@@ -310,5 +318,7 @@ void write_event(enum event_kind kind, const void *block, size_t size, size_t al
     if (flags & TRACE_SITE)
         *word++ = (uintptr_t)site;
     publish(w, word);
+    atomic_signal_fence(memory_order_seq_cst);
+    w->busy = false;
     errno = saved_errno;
 }

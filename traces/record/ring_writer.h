@@ -18,7 +18,8 @@ struct writer {
     uint64_t *end; /* an event begins below it: then it fits, and a jump behind it */
     struct slot *slot;
     unsigned chunk;
-    bool refused; /* there was no ring for this thread: do not ask at every event */
+    volatile bool busy; /* in write_event(): only a signal handler can see it */
+    bool refused;       /* there was no ring for this thread: do not ask at every event */
 };
 
 extern _Thread_local struct writer *writer __attribute__((visibility("hidden"), tls_model("initial-exec")));

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -123,6 +124,31 @@ static int threads(long n)
         pthread_join(ids[i], NULL);
     for (int i = 0; i < BOXES; i++)
         free(boxes[i]);
+    return 0;
+}
+
+static void on_timer(int signal)
+{
+    (void)signal;
+    free(malloc(777));
+}
+
+static void *allocate_many(void *argument)
+{
+    for (uintptr_t i = 0; i < (uintptr_t)argument; i++)
+        free(malloc(50));
+    return NULL;
+}
+
+/* What POSIX forbids and programs do: a handler allocates, in the middle of a malloc too. */
+static int handlers(long n)
+{
+    pthread_t id;
+    signal(SIGALRM, on_timer);
+    setitimer(ITIMER_REAL, &(struct itimerval){{0, 100}, {0, 100}}, NULL);
+    pthread_create(&id, NULL, allocate_many, (void *)(uintptr_t)n);
+    allocate_many((void *)(uintptr_t)n);
+    pthread_join(id, NULL);
     return 0;
 }
 
@@ -301,10 +327,10 @@ int main(int argc, char **argv)
         const char *name;
         int (*run)(long n);
     } programs[] = {
-        {"calls", calls},   {"threads", threads}, {"short", short_threads}, {"destructors", destructors},
-        {"leaf", leaf},     {"forks", forks},     {"lasts", lasts},         {"execs", execs},
-        {"spawns", spawns}, {"closes", closes},   {"forever", forever},     {"waits", waits},
-        {"works", works},   {"exits", exits},     {"dies", dies},
+        {"calls", calls}, {"threads", threads}, {"short", short_threads}, {"destructors", destructors},
+        {"leaf", leaf},   {"forks", forks},     {"lasts", lasts},         {"handlers", handlers},
+        {"execs", execs}, {"spawns", spawns},   {"closes", closes},       {"forever", forever},
+        {"waits", waits}, {"works", works},     {"exits", exits},         {"dies", dies},
     };
     self = argv[0];
     for (size_t i = 0; argc > 1 && i < sizeof programs / sizeof *programs; i++)
