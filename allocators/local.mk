@@ -20,6 +20,7 @@ allocator_files = \
 	allocators/resize.c \
 	allocators/segfit.c \
 	allocators/slab.c \
+	allocators/slob.c \
 	allocators/table.c \
 	allocators/tagged.h \
 	allocators/tags.h \
@@ -59,7 +60,8 @@ allocator_tests = \
 	allocators/tests/page_map \
 	allocators/tests/page_sources \
 	allocators/tests/plugin \
-	allocators/tests/simple
+	allocators/tests/simple \
+	allocators/tests/slob
 allocators_tests_avl_SOURCES = allocators/tests/avl.c
 allocators_tests_avl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_avl_LDADD = $(CMOCKA_LIBS)
@@ -88,6 +90,9 @@ allocators_tests_plugin_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_files)
 allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_slob_SOURCES = allocators/tests/slob.c
+allocators_tests_slob_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_slob_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 
 # The same, with the allocators themselves under the sanitizers, unless all is built with them.
 if HAVE_SANITIZERS

@@ -20,6 +20,7 @@
     X(watermark)                                                                                                       \
     X(pool)                                                                                                            \
     X(freelist)                                                                                                        \
+    X(slob)                                                                                                            \
     X(buddy)                                                                                                           \
     X(slab)                                                                                                            \
     X(segfit)                                                                                                          \
