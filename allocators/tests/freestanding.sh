@@ -19,6 +19,9 @@ compile() {
         2>"$work/words" || head -n 3 "$work/words"
 }
 
+# object_of FILE: named by the whole path, since an allocator and a page source may share a name.
+object_of() { printf '%s/%s.o\n' "$work" "$(printf %s "$1" | tr / _)"; }
+
 # undefined OBJECT: the symbols that it needs and that no object made here defines.
 undefined() {
     nm -u "$1" | awk '{print $2}' | grep -vxE 'memcpy|memset|memmove|memcmp|heapbench_allocator' |
@@ -56,14 +59,14 @@ for target; do
     wrong=
     rm -f "$work"/*.o
     for file in $sources; do
-        words=$(compile "$compiler" "$file" "$work/$(basename "$file").o")
+        words=$(compile "$compiler" "$file" "$(object_of "$file")")
         [ -z "$words" ] || wrong="$wrong$file: $words
 "
     done
     nm -g --defined-only "$work"/*.o | awk 'NF == 3 {print $3}' >"$work/defined"
     echo "# $name, bytes of text:"
     for file in $sources; do
-        object=$work/$(basename "$file").o
+        object=$(object_of "$file")
         [ -f "$object" ] || continue
         printf '# %8s %s\n' "$(size "$object" | awk 'NR == 2 {print $1}')" "$file"
         words=$(undefined "$object")

@@ -1,7 +1,8 @@
 /*
  * page_sources.c - every page source keeps what alloc.h promises: pages that are aligned and nobody else's, parts and
  * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena: first
- * fit, avl: best fit), each is compared with a search of a plain map.
+ * fit, avl: best fit, buddy: a block of a power of two at a multiple of its length), each is compared with a search of
+ * a plain map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -50,43 +51,84 @@ static void check_signed(const struct counted *pages, uintptr_t start, size_t np
     }
 }
 
-enum fit { ANY_FIT, FIRST_FIT, BEST_FIT };
+enum fit { ANY_FIT, FIRST_FIT, BEST_FIT, BUDDY_FIT };
 
-/* Where n pages should come from, as a page's index from the region's start: the lowest of the gaps, or of the smallest
- * gaps, that hold them. PAGES: there is none. */
-static size_t expected_page(const struct counted *pages, uintptr_t base, size_t n, enum fit fit)
+struct expectation {
+    uintptr_t base;  /* the region's first page that is handed out */
+    size_t capacity; /* pages */
+    enum fit fit;
+};
+
+/* Where n pages should come from, as a page's index from the first: the lowest of the gaps, or of the smallest gaps,
+ * that hold them. The capacity: there is none. */
+static size_t expected_page(const struct counted *pages, const struct expectation *expect, size_t n)
 {
     const size_t page = pages->source.page_size;
-    size_t at = 0, found = PAGES, found_gap = SIZE_MAX;
+    size_t at = 0, found = expect->capacity, found_gap = SIZE_MAX;
     for (size_t i = 0; i <= pages->nruns; i++) {
-        const size_t end = i < pages->nruns ? (pages->runs[i].start - base) / page : PAGES, gap = end - at;
-        if (gap >= n && (found == PAGES || (fit == BEST_FIT && gap < found_gap))) {
+        const bool last = i == pages->nruns;
+        const size_t end = last ? expect->capacity : (pages->runs[i].start - expect->base) / page, gap = end - at;
+        if (gap >= n && (found == expect->capacity || (expect->fit == BEST_FIT && gap < found_gap))) {
             found = at;
             found_gap = gap;
         }
-        at = i < pages->nruns ? (pages->runs[i].end - base) / page : PAGES;
+        at = last ? 0 : (pages->runs[i].end - expect->base) / page;
     }
     return found;
+}
+
+/* Whether some block of the next power of two, at a multiple of that, has no page out. */
+static bool has_buddy_block(const struct counted *pages, const struct expectation *expect, size_t n)
+{
+    size_t length = 1, free = 0, run = 0;
+    while (length < n)
+        length *= 2;
+    for (size_t i = 0; i < expect->capacity; i++) {
+        const uintptr_t page = expect->base + i * pages->source.page_size;
+        while (run < pages->nruns && pages->runs[run].end <= page)
+            run++;
+        free = i % length == 0 ? 0 : free;
+        free += run == pages->nruns || pages->runs[run].start > page;
+        if (free == length)
+            return true;
+    }
+    return false;
 }
 
 static enum fit fit_of(const struct page_kind *kind)
 {
     if (kind == page_kind_by_name("arena"))
         return FIRST_FIT;
-    return kind == page_kind_by_name("avl") ? BEST_FIT : ANY_FIT;
+    if (kind == page_kind_by_name("avl"))
+        return BEST_FIT;
+    return kind == page_kind_by_name("buddy") ? BUDDY_FIT : ANY_FIT;
 }
 
-static void take(struct counted *pages, struct random *random, uintptr_t base, enum fit fit)
+/* `page`: what came, as a page's index from the first; the capacity: nothing. */
+static void check_placement(const struct expectation *expect, size_t n, size_t page, size_t expected,
+                            bool buddy_expected)
+{
+    if (expect->fit == FIRST_FIT || expect->fit == BEST_FIT)
+        assert_int_equal(page, expected);
+    if (expect->fit == BUDDY_FIT) {
+        assert_int_equal(page < expect->capacity, buddy_expected);
+        size_t length = 1;
+        while (length < n)
+            length *= 2;
+        assert_true(page == expect->capacity || page % length == 0);
+    }
+}
+
+static void take(struct counted *pages, struct random *random, const struct expectation *expect)
 {
     const size_t n = below(random, 4) != 0 ? 1 : 1 + below(random, 40);
-    const size_t expected = fit != ANY_FIT ? expected_page(pages, base, n, fit) : PAGES;
+    const size_t expected = expected_page(pages, expect, n);
+    const bool buddy_expected = has_buddy_block(pages, expect, n);
     void *run = pages->source.alloc_page(pages->source.ctx, n);
-    if (expected < PAGES)
-        assert_int_equal(((uintptr_t)run - base) / pages->source.page_size, expected);
-    else if (fit != ANY_FIT)
-        assert_null(run);
+    const size_t page = run != NULL ? ((uintptr_t)run - expect->base) / pages->source.page_size : expect->capacity;
+    check_placement(expect, n, page, expected, buddy_expected);
     if (run == NULL)
-        assert_true(pages->out + n > PAGES || n > 1);
+        assert_true(pages->out + n > expect->capacity || n > 1);
     else
         sign(pages, run, n);
 }
@@ -103,32 +145,68 @@ static void give_back(struct counted *pages, struct random *random)
     pages->source.free_page(pages->source.ctx, (void *)(run.start + from * page), n);
 }
 
+/* Takes single pages to the last one, and gives them back. Returns how many; *lowest is the first of them by address.
+ */
+static size_t count_pages(const struct page_source *source, uintptr_t *lowest)
+{
+    char *taken[PAGES + 1];
+    size_t n = 0;
+    while (n <= PAGES && (taken[n] = source->alloc_page(source->ctx, 1)) != NULL)
+        n++;
+    *lowest = UINTPTR_MAX;
+    for (size_t i = 0; i < n; i++) {
+        *lowest = ALLOC_MIN(*lowest, (uintptr_t)taken[i]);
+        source->free_page(source->ctx, taken[i], 1);
+    }
+    return n;
+}
+
+/* Pages of the longest run that a source with no page out can give. */
+static size_t longest_run(const struct page_source *source)
+{
+    for (size_t n = PAGES + 1; n > 0; n--) {
+        void *run = source->alloc_page(source->ctx, n);
+        if (run != NULL) {
+            source->free_page(source->ctx, run, n);
+            return n;
+        }
+    }
+    return 0;
+}
+
+/* All of the region, but for tables of at most 2 %, is there, and in one piece; a buddy system's are powers of two. */
+static struct expectation check_whole(const struct page_source *source, enum fit fit)
+{
+    struct expectation whole = {.fit = fit};
+    whole.capacity = count_pages(source, &whole.base);
+    assert_true(whole.capacity <= PAGES && whole.capacity >= PAGES - PAGES / 50);
+    const size_t longest = longest_run(source);
+    if (fit == BUDDY_FIT)
+        assert_true((longest & (longest - 1)) == 0 && 2 * longest > whole.capacity);
+    else
+        assert_int_equal(longest, whole.capacity);
+    assert_null(source->alloc_page(source->ctx, SIZE_MAX / source->page_size + 1));
+    return whole;
+}
+
 static void run_source(const struct page_kind *kind, size_t page_size, size_t ops)
 {
     struct counted pages;
     struct random random = {page_size};
     if (!counted_open(&pages, kind, PAGES * page_size, page_size))
         return; /* this machine's own pages are larger */
-    void *first = pages.source.alloc_page(pages.source.ctx, 1);
-    assert_non_null(first);
-    pages.source.free_page(pages.source.ctx, first, 1);
+    const struct expectation expect = check_whole(&pages.source, fit_of(kind));
     for (size_t i = 0, goal = 0; i < ops && pages.error[0] == '\0'; i++) {
         if (i % 512 == 0)
             goal = below(&random, PAGES + 50);
         if (pages.nruns == 0 || (pages.out < goal && below(&random, 4) != 0))
-            take(&pages, &random, (uintptr_t)first, fit_of(kind));
+            take(&pages, &random, &expect);
         else
             give_back(&pages, &random);
     }
     while (pages.nruns > 0)
         give_back(&pages, &random);
-    assert_string_equal(pages.error, "");
-    void *all = pages.source.alloc_page(pages.source.ctx, PAGES);
-    assert_non_null(all);
-    assert_null(pages.source.alloc_page(pages.source.ctx, 1));
-    pages.source.free_page(pages.source.ctx, all, PAGES);
-    assert_null(pages.source.alloc_page(pages.source.ctx, PAGES + 1));
-    assert_null(pages.source.alloc_page(pages.source.ctx, SIZE_MAX / page_size + 1));
+    assert_int_equal(check_whole(&pages.source, expect.fit).capacity, expect.capacity);
     assert_string_equal(pages.error, "");
     counted_close(&pages);
 }
