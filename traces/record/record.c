@@ -48,6 +48,8 @@ static error_t parse_option(int key, char *arg, struct argp_state *state)
     long level;
     switch (key) {
     case 'o':
+        if (strcmp(arg, "-") == 0)
+            argp_error(state, "-o -: a recording needs a file, as the program has standard output");
         options->output = arg;
         return 0;
     case 't':
@@ -233,7 +235,7 @@ static void say_totals(const struct recording_totals *totals, const char *output
     const struct image_counts *counts = &totals->counts;
     fprintf(stderr, "record: %llu ops in %s", (unsigned long long)counts->ops, output);
     if (totals->files > 1)
-        fprintf(stderr, " and %u files of other processes beside it", totals->files - 1);
+        fprintf(stderr, " and %u files of other processes beside it, together", totals->files - 1);
     fputc('\n', stderr);
     const struct {
         uint64_t n;

@@ -148,7 +148,8 @@ static bool export_to(const char *part, const char *path, struct trace_reader *r
     if (!out)
         return error_set(error, EXIT_LACKS, "%s: cannot be created: %s", part, strerror(errno));
     bool done = print_ops(out, path, reader, format, error);
-    if ((standard ? fflush(out) : fclose(out)) != 0 && done)
+    const bool failed = ferror(out) != 0;
+    if (((standard ? fflush(out) : fclose(out)) != 0 || failed) && done)
         done = error_set(error, EXIT_LACKS, "%s: cannot be written: %s", standard ? "standard output" : part,
                          strerror(errno));
     return done;

@@ -148,6 +148,8 @@ ok "a command that cannot be run: 126" test $? = 126
 ok "a bad option: 2" test $? = 2
 "$record" --level=4294967297 -- true 2>err
 ok "a number beyond an int: 2" test $? = 2
+"$record" -o - -- true 2>err
+ok "standard output as the trace: 2" test $? = 2
 
 "$record" -o none/p.trace -- "$target" works 1 >out 2>err
 ok "an output that cannot be: 4, and the program is not run" test "$?,$(wc -c <out)" = 4,0
