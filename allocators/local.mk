@@ -14,6 +14,7 @@ allocator_files = \
 	allocators/page_map.h \
 	allocators/pages/arena.c \
 	allocators/pages/avl.c \
+	allocators/pages/bitmap.c \
 	allocators/pages/buddy.c \
 	allocators/pages/mmap.c \
 	allocators/pages/stack.c \

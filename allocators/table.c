@@ -29,6 +29,7 @@
 #define PAGE_KINDS(X)                                                                                                  \
     X(arena)                                                                                                           \
     X(stack)                                                                                                           \
+    X(bitmap)                                                                                                          \
     X(buddy)                                                                                                           \
     X(avl)                                                                                                             \
     HOSTED_PAGE_KINDS(X)

@@ -1,8 +1,8 @@
 /*
  * page_sources.c - every page source keeps what alloc.h promises: pages that are aligned and nobody else's, parts and
- * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena: first
- * fit, avl: best fit, buddy: a block of a power of two at a multiple of its length), each is compared with a search of
- * a plain map.
+ * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena and
+ * bitmap: first fit; avl: best fit; buddy: a block of a power of two at a multiple of its length), each is compared
+ * with a search of a plain map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -97,7 +97,7 @@ static bool has_buddy_block(const struct counted *pages, const struct expectatio
 
 static enum fit fit_of(const struct page_kind *kind)
 {
-    if (kind == page_kind_by_name("arena"))
+    if (kind == page_kind_by_name("arena") || kind == page_kind_by_name("bitmap"))
         return FIRST_FIT;
     if (kind == page_kind_by_name("avl"))
         return BEST_FIT;
