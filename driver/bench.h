@@ -20,6 +20,7 @@ struct bench {
     void *pages_state; /* of the page source */
     struct pages_watch watch;
     struct page_source inner, source; /* the page source itself, and what heaps are created with */
+    struct page_source counted;       /* instructions: the page source that `source` hands on to, between marks */
     struct heap *heap;
     void **slots;   /* the live blocks, plan.header->nslots of them, in memory already */
     uint32_t *left; /* the slots that hold a block after the last op */
@@ -68,5 +69,6 @@ void pass_verify(struct bench *bench);
 void pass_space(struct bench *bench);
 void pass_throughput(struct bench *bench);
 void pass_latency(struct bench *bench);
+void pass_instructions(struct bench *bench);
 
 #endif

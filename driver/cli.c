@@ -12,7 +12,7 @@
 
 const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
 
-const char *const pass_names[PASSES] = {"verify", "space", "throughput", "latency"};
+const char *const pass_names[PASSES] = {"verify", "space", "throughput", "latency", "instructions"};
 const char *const touch_names[TOUCHES] = {"none", "word", "page", "all"};
 
 enum key {
@@ -45,7 +45,7 @@ static const struct argp_option options[] = {
      "What is written to each block: nothing, its first word, that and a byte in every page (default), or all of it",
      1},
     {.doc = "How it is measured:", .group = 2},
-    {"passes", KEY_PASSES, "PASS,…", 0, "Of verify, space, throughput, latency (all four)", 2},
+    {"passes", KEY_PASSES, "PASS,…", 0, "Of verify, space, throughput, latency (these four), instructions (needs qemu-user)", 2},
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
@@ -158,11 +158,11 @@ static bool read_passes(const char *text, bool passes[PASSES], struct error *err
     for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
         const unsigned pass = name_index(name, pass_names, PASSES);
         if (pass == PASSES)
-            return error_set(error, EXIT_USAGE, "--passes: no pass '%s'; there are verify, space, throughput, latency",
+            return error_set(error, EXIT_USAGE, "--passes: no pass '%s'; there are verify, space, throughput, latency, instructions",
                              name);
         passes[pass] = any = true;
     }
-    return any || error_set(error, EXIT_USAGE, "--passes: name at least one of verify, space, throughput, latency");
+    return any || error_set(error, EXIT_USAGE, "--passes: name at least one of verify, space, throughput, latency, instructions");
 }
 
 static bool add_allocator(struct cli *cli, const char *text, struct error *error)

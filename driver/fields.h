@@ -107,6 +107,18 @@
 #define FIELD_HEAP_CHECKS    "heap_checks"
 #define FIELD_HEAP_WALKS     "heap_walks"
 
+/* Figures of the instruction pass: of each kind of op, under its name. */
+#define FIELD_INSTRUCTION_SET         "instruction_set"
+#define FIELD_INSTRUCTIONS            "instructions"
+#define FIELD_MEAN_INSTRUCTIONS       "mean_instructions"
+#define FIELD_P50_INSTRUCTIONS        "p50_instructions"
+#define FIELD_P99_INSTRUCTIONS        "p99_instructions"
+#define FIELD_P999_INSTRUCTIONS       "p99_9_instructions"
+#define FIELD_WORST_INSTRUCTIONS      "worst_instructions"
+#define FIELD_WORST_INSTRUCTIONS_OP   "worst_op"
+#define FIELD_PAGES_MEAN_INSTRUCTIONS "pages_mean_instructions"
+#define FIELD_PAGES_MAX_INSTRUCTIONS  "pages_worst_instructions"
+
 /* The host. */
 #define FIELD_CPU_MODEL    "cpu_model"
 #define FIELD_CPUS         "cpus"

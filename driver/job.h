@@ -2,7 +2,8 @@
  * job.h - what the driver asks of one run and what the run answers: one struct in memory that both processes share.
  *
  * Every run is a fresh process of this same program (see worker.c). It inherits three files by number: the job itself,
- * the plan, and for the latency pass the ticks of every op. It writes nothing anywhere else.
+ * the plan, and for the latency and instruction passes the ticks or counts of every op. It writes nothing anywhere
+ * else.
  */
 #ifndef HEAPBENCH_JOB_H
 #define HEAPBENCH_JOB_H
@@ -15,7 +16,7 @@
 #define WORKER_ARGUMENT "--heapbench-worker"
 
 /* In the order they are run: what shows that an allocator is wrong comes before what takes long. */
-enum pass { PASS_VERIFY, PASS_SPACE, PASS_THROUGHPUT, PASS_LATENCY, PASSES };
+enum pass { PASS_VERIFY, PASS_SPACE, PASS_THROUGHPUT, PASS_LATENCY, PASS_INSTRUCTIONS, PASSES };
 extern const char *const pass_names[PASSES];
 
 /* What is written to a block after it was handed out, so that the cost of its memory is paid as a program would. */
@@ -77,6 +78,11 @@ struct verify_result {
     uint64_t heap_walks;
 };
 
+/* The counts themselves are in the table of icount/icount.h. */
+struct instructions_result {
+    char set[16]; /* the instruction set counted in */
+};
+
 struct job {
     /* What is asked; written by the driver. */
     uint32_t pass;  /* enum pass */
@@ -85,7 +91,8 @@ struct job {
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
     int32_t cpu;          /* to pin to; -1: none */
-    int32_t plan_fd, ticks_fd;
+    int32_t plan_fd, ticks_fd, counts_fd;
+    int32_t pad;
     uint64_t arena_bytes;
     uint64_t timed_ns; /* throughput: repeat until this much was timed */
     uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
@@ -106,6 +113,7 @@ struct job {
         struct latency_result latency;
         struct space_result space;
         struct verify_result verify;
+        struct instructions_result instructions;
     };
 };
 #define JOB_ANSWER offsetof(struct job, outcome) /* from here on it is answer, all zero at first */

@@ -19,6 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "driver/icount/icount.h"
 #include "driver/timer.h"
 
 #define RUNNER_WORDS 32
@@ -84,7 +85,7 @@ static void cannot_start(const struct launcher *launcher, const char *what)
 /* In the child: what the worker is to find, then the worker. */
 static void become_worker(const struct launcher *launcher, pid_t parent)
 {
-    char runner[4096], number[16], *words[RUNNER_WORDS + 4];
+    char runner[4096], number[16], *words[RUNNER_WORDS + ICOUNT_WORDS + 4];
     const char *prefix = getenv("HEAPBENCH_RUNNER");
     size_t n = 0;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -96,14 +97,20 @@ static void become_worker(const struct launcher *launcher, pid_t parent)
     inherit(launcher->job_fd);
     inherit(launcher->job->plan_fd);
     inherit(launcher->job->ticks_fd);
+    inherit(launcher->job->counts_fd);
     if (!launcher->job->keep_random)
         personality(ADDR_NO_RANDOMIZE); /* the worker sees for itself whether it worked */
 
-    if (launcher->job->preload[0] != '\0')
-        setenv("LD_PRELOAD", launcher->job->preload, true);
     snprintf(runner, sizeof runner, "%s", prefix ? prefix : "");
     for (char *word = strtok(runner, " "); word && n < RUNNER_WORDS; word = strtok(NULL, " "))
         words[n++] = word;
+    if (launcher->job->pass == PASS_INSTRUCTIONS) {
+        const size_t before = icount_command(launcher->job, launcher->program, words + n);
+        if (before == 0)
+            _exit(EXIT_LACKS);
+        n += before;
+    } else if (launcher->job->preload[0] != '\0')
+        setenv("LD_PRELOAD", launcher->job->preload, true);
     snprintf(number, sizeof number, "%d", launcher->job_fd);
     words[n++] = (char *)launcher->program;
     words[n++] = (char *)WORKER_ARGUMENT;

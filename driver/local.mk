@@ -5,6 +5,9 @@ driver_libdriver_a_SOURCES = \
 	driver/cli.c driver/cli.h \
 	driver/figures.c driver/figures.h \
 	driver/histogram.c driver/histogram.h \
+	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
+	driver/icount/command.c driver/icount/icount.h \
+	driver/icount/pass.c driver/icount/summary.c \
 	driver/host.c driver/host.h \
 	driver/latency.c \
 	driver/launch.c driver/launch.h \
@@ -26,9 +29,17 @@ driver_libdriver_a_SOURCES = \
 	driver/verify.c \
 	driver/worker.c driver/worker.h
 nodist_driver_libdriver_a_SOURCES = driver/build.h
-driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS)
+driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS) \
+	-DICOUNT_PLUGIN_INSTALLED="\"$(pkglibexecdir)/`echo icount.so | $(installed_name)`\""
 driver_libs = driver/libdriver.a traces/libtraces.a allocators/liballoc.a \
 	$(TRACE_LIBS_LIBS) $(JANSSON_LIBS) -lm
+
+# QEMU loads it, which has no sanitizers and is of the build machine's own instruction set.
+pkglibexec_PROGRAMS += driver/icount/icount.so
+driver_icount_icount_so_SOURCES = driver/icount/plugin.c driver/icount/marks.h
+driver_icount_icount_so_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -fPIC -fvisibility=hidden
+driver_icount_icount_so_LDFLAGS = -shared
+driver_icount_icount_so_LDADD =
 
 bin_PROGRAMS += replay
 replay_SOURCES = driver/main.c
@@ -86,6 +97,12 @@ driver_tests_other_abi_so_CFLAGS = $(AM_CFLAGS) -fPIC
 driver_tests_other_abi_so_LDFLAGS = -shared
 
 EXTRA_DIST += results/schema.json driver/tests/tap.py
+
+# It takes the place of QEMU in a test.
+check_PROGRAMS += driver/icount/tests/step
+driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
+dist_check_SCRIPTS += driver/icount/tests/icount.py
+TESTS += driver/icount/tests/icount.py
 dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
 TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
 

@@ -109,6 +109,34 @@ static void add_space(struct row_figures *row, const struct run *run)
     json_object_set_new(row->figures, FIELD_SAMPLES, samples_object(result));
 }
 
+static json_t *icount_object(const struct plan *plan, const struct icount_figures *figures)
+{
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_OPS, json_integer((json_int_t)figures->ops));
+    json_object_set_new(object, FIELD_MEAN_INSTRUCTIONS, json_real(figures->mean));
+    json_object_set_new(object, FIELD_P50_INSTRUCTIONS, json_integer(figures->p50));
+    json_object_set_new(object, FIELD_P99_INSTRUCTIONS, json_integer(figures->p99));
+    json_object_set_new(object, FIELD_P999_INSTRUCTIONS, json_integer(figures->p999));
+    json_object_set_new(object, FIELD_WORST_INSTRUCTIONS, json_integer(figures->worst));
+    json_object_set_new(object, FIELD_WORST_INSTRUCTIONS_OP, row_op(plan, figures->worst_step));
+    json_object_set_new(object, FIELD_PAGES_MEAN_INSTRUCTIONS, json_real(figures->pages_mean));
+    json_object_set_new(object, FIELD_PAGES_MAX_INSTRUCTIONS, json_integer(figures->pages_worst));
+    return object;
+}
+
+/* Kinds that the trace has not are left out: nothing of them is missing. */
+static void add_instructions(struct row_figures *row, const struct run *run)
+{
+    json_t *kinds = json_object();
+    for (unsigned kind = 0; kind < OP_KINDS; kind++) {
+        const struct icount_figures *figures = &run->cell->instructions.kinds[kind];
+        if (figures->ops > 0)
+            json_object_set_new(kinds, op_names[kind], icount_object(&run->study->plan, figures));
+    }
+    json_object_set_new(row->figures, FIELD_INSTRUCTION_SET, json_string(run->job->instructions.set));
+    json_object_set_new(row->figures, FIELD_INSTRUCTIONS, kinds);
+}
+
 static void add_verify(struct row_figures *row, const struct run *run)
 {
     const struct verify_result *result = &run->job->verify;
@@ -120,9 +148,11 @@ static void add_verify(struct row_figures *row, const struct run *run)
 
 void row_add_figures(struct row_figures *row, const struct run *run)
 {
-    static void (*const adders[PASSES])(struct row_figures *, const struct run *) = {[PASS_VERIFY] = add_verify,
-                                                                                     [PASS_SPACE] = add_space,
-                                                                                     [PASS_THROUGHPUT] = add_throughput,
-                                                                                     [PASS_LATENCY] = add_latency};
+    static void (*const adders[PASSES])(struct row_figures *,
+                                        const struct run *) = {[PASS_VERIFY] = add_verify,
+                                                               [PASS_SPACE] = add_space,
+                                                               [PASS_THROUGHPUT] = add_throughput,
+                                                               [PASS_LATENCY] = add_latency,
+                                                               [PASS_INSTRUCTIONS] = add_instructions};
     adders[run->pass](row, run);
 }

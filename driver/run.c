@@ -66,8 +66,15 @@ static struct ending run_and_diagnose(enum pass pass, struct launcher *launcher)
     struct ending ending = {.unrepeated = false}, again = ending;
     job->diagnose = false;
     ending.how = launch_run(launcher, &ending.detail);
+    if (pass == PASS_INSTRUCTIONS && ending.how == RUN_EXITED && job->step == NO_STEP) {
+        snprintf(job->reason, sizeof job->reason,
+                 "the emulator ended before the run began; it needs plugins, as Debian's qemu-user 7.2 has them and "
+                 "qemu-user-static has not");
+        job->outcome = OUTCOME_LACKS;
+        ending.how = RUN_ANSWERED;
+    }
     const bool failed = ending.how != RUN_ANSWERED || job->outcome == OUTCOME_FAILED;
-    if (!failed || ending.how == RUN_INTERRUPTED || (pass != PASS_THROUGHPUT && pass != PASS_LATENCY))
+    if (!failed || ending.how == RUN_INTERRUPTED || pass == PASS_VERIFY || pass == PASS_SPACE)
         return ending;
     job->diagnose = true;
     again.how = launch_run(launcher, &again.detail);

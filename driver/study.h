@@ -5,6 +5,7 @@
 #define HEAPBENCH_STUDY_H
 
 #include "driver/histogram.h"
+#include "driver/icount/icount.h"
 #include "driver/job.h"
 #include "driver/spec.h"
 #include "traces/plan.h"
@@ -42,6 +43,7 @@ struct cell {
     struct space_result *space; /* NULL: not done */
     struct throughput_study throughput;
     struct latency_study latency;
+    struct icount_study instructions;
 };
 
 /* One trace. */

@@ -60,10 +60,8 @@ static void choose_passes(struct cell *cell, const struct cli *cli)
         cell->passes[pass] = cli->passes[pass];
     if (yardstick)
         cell->passes[PASS_VERIFY] = cell->passes[PASS_SPACE] = false;
-    if (cell->spec.inlined)
-        cell->passes[PASS_LATENCY] = false;
-    if (cell->added)
-        cell->passes[PASS_LATENCY] = false;
+    if (cell->spec.inlined || cell->added)
+        cell->passes[PASS_LATENCY] = cell->passes[PASS_INSTRUCTIONS] = false;
 }
 
 static bool is_floor(const struct cell *cell)

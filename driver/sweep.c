@@ -1,9 +1,9 @@
 /*
  * sweep.c - the order of the runs on one trace, and what each leaves in the study.
  *
- * Verify and space, whose answers do not vary, are done once. Throughput and latency go in rounds: every allocator has
- * one run a round, in an order shuffled for each, so that a machine that slows down slows all alike. null goes first in
- * a throughput round: its figure is the floor of that round's rows.
+ * Verify, space and instructions, whose answers do not vary, are done once. Throughput and latency go in rounds: every
+ * allocator has one run a round, in an order shuffled for each, so that a machine that slows down slows all alike. null
+ * goes first in a throughput round: its figure is the floor of that round's rows.
  */
 #include "driver/sweep.h"
 
@@ -28,7 +28,9 @@ struct round {
     unsigned number;
     double floor_ns;
     int ticks_fd;
-    const uint32_t *ticks;
+    uint32_t *ticks;
+    int counts_fd;
+    struct icount *counts;
 };
 
 static bool pass_repeats(enum pass pass)
@@ -102,6 +104,9 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
     case PASS_THROUGHPUT:
         kept = keep_throughput(cell, round->study, &run->job->throughput);
         break;
+    case PASS_INSTRUCTIONS:
+        kept = icount_summarize(&cell->instructions, &round->study->plan, round->counts);
+        break;
     default:
         kept = keep_latency(cell, round, &run->job->latency, latency);
         run->latency = latency;
@@ -116,6 +121,8 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     const struct cli *cli = round->sweep->cli;
     const uint64_t limit_ns = (uint64_t)(cli->limit_s * 1e9);
     memset(job, 0, sizeof *job);
+    if (round->counts != NULL) /* nothing of the run before passes for this one's */
+        memset(round->counts, 0, icount_table_bytes(round->study->plan.header->nsteps));
     job->pass = round->pass;
     job->touch = cli->touch;
     job->warmups = cli->warmups;
@@ -123,6 +130,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->cpu = cli->cpu;
     job->plan_fd = round->study->plan.fd;
     job->ticks_fd = round->ticks_fd;
+    job->counts_fd = round->counts_fd;
     job->arena_bytes = round->study->arena_bytes;
     job->timed_ns = TIMED_NS;
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
@@ -220,28 +228,45 @@ static bool do_round(struct round *round)
     return fine;
 }
 
+/* A file that runs fill, mapped here too. NULL: *error. */
+static void *shared_table(const char *name, uint64_t bytes, int *fd, struct error *error)
+{
+    *fd = launch_shared_file(name, bytes, error);
+    if (*fd < 0)
+        return NULL;
+    void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);
+    if (table != MAP_FAILED)
+        return table;
+    error_set(error, EXIT_LACKS, "no memory for a table of every op");
+    close(*fd);
+    return NULL;
+}
+
+static void drop_table(void *table, uint64_t bytes, int fd)
+{
+    if (table == NULL)
+        return;
+    munmap(table, bytes);
+    close(fd);
+}
+
 bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
 {
-    const uint64_t ticks_bytes = (study->plan.header->nsteps + 1) * sizeof(uint32_t);
-    struct round round = {.sweep = sweep, .study = study, .error = error, .ticks_fd = -1};
+    const uint64_t nsteps = study->plan.header->nsteps;
+    const uint64_t ticks_bytes = (nsteps + 1) * sizeof(uint32_t), counts_bytes = icount_table_bytes(nsteps);
+    struct round round = {.sweep = sweep, .study = study, .error = error, .ticks_fd = -1, .counts_fd = -1};
     bool fine = true;
-    if (sweep->cli->passes[PASS_LATENCY]) {
-        round.ticks_fd = launch_shared_file("heapbench-ticks", ticks_bytes, error);
-        if (round.ticks_fd < 0)
-            return false;
-        round.ticks = mmap(NULL, ticks_bytes, PROT_READ, MAP_SHARED, round.ticks_fd, 0);
-        fine = round.ticks != MAP_FAILED || error_set(error, EXIT_LACKS, "no memory for the ticks of every op");
-    }
+    if (sweep->cli->passes[PASS_LATENCY])
+        fine = (round.ticks = shared_table("heapbench-ticks", ticks_bytes, &round.ticks_fd, error)) != NULL;
+    if (fine && sweep->cli->passes[PASS_INSTRUCTIONS])
+        fine = (round.counts = shared_table("heapbench-counts", counts_bytes, &round.counts_fd, error)) != NULL;
     for (unsigned pass = 0; fine && pass < PASSES; pass++) {
         round.pass = (enum pass)pass;
         const unsigned rounds = rounds_of(sweep->cli, round.pass);
         for (round.number = 0; fine && round.number < rounds; round.number++)
             fine = do_round(&round);
     }
-    if (round.ticks_fd >= 0) {
-        if (round.ticks != MAP_FAILED)
-            munmap((void *)round.ticks, ticks_bytes);
-        close(round.ticks_fd);
-    }
+    drop_table(round.ticks, ticks_bytes, round.ticks_fd);
+    drop_table(round.counts, counts_bytes, round.counts_fd);
     return fine;
 }

@@ -85,6 +85,20 @@ SPACE(touched, touched_ratio)
 SPACE(internal, internal_at_peak)
 SPACE(external, external_at_peak)
 
+#define INSTRUCTIONS(NAME, KIND, MEMBER)                                                                               \
+    static double NAME(const struct study *study, const struct cell *cell)                                             \
+    {                                                                                                                  \
+        const struct icount_figures *figures = &cell->instructions.kinds[KIND];                                        \
+        (void)study;                                                                                                   \
+        return figures->ops > 0 ? (double)figures->MEMBER : NAN;                                                       \
+    }
+INSTRUCTIONS(malloc_mean, OP_MALLOC, mean)
+INSTRUCTIONS(malloc_worst, OP_MALLOC, worst)
+INSTRUCTIONS(free_mean, OP_FREE, mean)
+INSTRUCTIONS(free_worst, OP_FREE, worst)
+INSTRUCTIONS(realloc_mean, OP_REALLOC, mean)
+INSTRUCTIONS(realloc_worst, OP_REALLOC, worst)
+
 /* ---- How they are written ---------------------------------------------------------------------------------------- */
 
 static void write_ns(char *text, double value)
@@ -117,6 +131,11 @@ static void write_percent(char *text, double value)
     snprintf(text, CELL_TEXT, "%.1f%%", value * 100);
 }
 
+static void write_whole(char *text, double value)
+{
+    snprintf(text, CELL_TEXT, "%.0f", value);
+}
+
 enum better { NEITHER, LESS, MORE };
 
 static const struct column {
@@ -141,6 +160,12 @@ static const struct column {
     {PASS_SPACE, 8, LESS, "touched", touched, write_ratio},
     {PASS_SPACE, 8, LESS, "intern", internal, write_percent},
     {PASS_SPACE, 8, LESS, "extern", external, write_percent},
+    {PASS_INSTRUCTIONS, 8, LESS, "i/malloc", malloc_mean, write_rate},
+    {PASS_INSTRUCTIONS, 7, LESS, "worst", malloc_worst, write_whole},
+    {PASS_INSTRUCTIONS, 7, LESS, "i/free", free_mean, write_rate},
+    {PASS_INSTRUCTIONS, 7, LESS, "worst", free_worst, write_whole},
+    {PASS_INSTRUCTIONS, 9, LESS, "i/realloc", realloc_mean, write_rate},
+    {PASS_INSTRUCTIONS, 9, LESS, "worst", realloc_worst, write_whole},
 };
 enum { COLUMNS = sizeof columns / sizeof *columns };
 
@@ -269,6 +294,28 @@ static void put_heading(const struct page *page)
     fputc('\n', page->out);
 }
 
+/* The ops whose counts are the worst, a line for each allocator. */
+static void put_worst_counts(const struct page *page)
+{
+    static const enum op_kind kinds[] = {OP_MALLOC, OP_FREE, OP_REALLOC};
+    for (size_t i = 0; i < page->study->ncells; i++) {
+        const struct cell *cell = &page->study->cells[i];
+        const char *before = "  worst instructions of ";
+        if (!cell->instructions.done)
+            continue;
+        for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
+            const struct icount_figures *figures = &cell->instructions.kinds[kinds[k]];
+            if (figures->ops == 0)
+                continue;
+            const struct op op = study_op(&page->study->plan, figures->worst_step);
+            fprintf(page->out, "%s%s%s%" PRIu32 " at %s %" PRIu64 " #%" PRIu64, before, k == 0 ? cell->text : "",
+                    k == 0 ? ": " : "", figures->worst, op_names[op.kind], op.size, figures->worst_step);
+            before = ", ";
+        }
+        fputc('\n', page->out);
+    }
+}
+
 void table_print(FILE *out, const struct study *study, const struct cli *cli, bool colour)
 {
     struct page page = {.out = out, .study = study, .cli = cli, .colour = colour, .name_width = 10};
@@ -284,6 +331,7 @@ void table_print(FILE *out, const struct study *study, const struct cli *cli, bo
     put_heading(&page);
     for (size_t i = 0; i < study->ncells; i++)
         put_row(&page, &study->cells[i], best);
+    put_worst_counts(&page);
     for (size_t i = 0; i < study->ncells; i++)
         if (study->cells[i].why[0] != '\0')
             fprintf(out, "  %s%s%s %s\n", study->cells[i].failed ? paint(&page, RED) : paint(&page, BOLD),
@@ -310,6 +358,10 @@ void table_legend(FILE *out, const struct cli *cli)
                 "held, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
                 "back.\n  intern: 1 − requested/granted, extern: 1 − largest free/free total, both at the peak of "
                 "live.\n");
+    if (cli->passes[PASS_INSTRUCTIONS])
+        fprintf(out,
+                "i/malloc, i/free, i/realloc: instructions of a call, their mean, and the worst; the page source's "
+                "are not in it.\n");
     fprintf(out, "-: not measured.\n");
 }
 

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/icount/icount.h"
 #include "driver/op.h"
 #include "driver/timer.h"
 
@@ -107,6 +108,8 @@ void bench_open(struct bench *bench, bool watched)
     bench->watch = (struct pages_watch){.held = 0};
     if (watched)
         pages_watch_open(&bench->watch, &bench->source, &bench->inner, &job->step, bench->pages_out);
+    if (job->pass == PASS_INSTRUCTIONS)
+        icount_count_pages(bench);
     bench->heap = bench->allocator.allocator->create(&bench->source, &bench->config);
     if (bench->heap != NULL)
         return;
@@ -253,7 +256,8 @@ int worker_main(const char *job_fd)
     static void (*const passes[PASSES])(struct bench *) = {[PASS_VERIFY] = pass_verify,
                                                            [PASS_SPACE] = pass_space,
                                                            [PASS_THROUGHPUT] = pass_throughput,
-                                                           [PASS_LATENCY] = pass_latency};
+                                                           [PASS_LATENCY] = pass_latency,
+                                                           [PASS_INSTRUCTIONS] = pass_instructions};
     static struct bench bench;
     bench.job = mmap(NULL, sizeof *bench.job, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(job_fd), 0);
     if (bench.job == MAP_FAILED || bench.job->pass >= PASSES)
