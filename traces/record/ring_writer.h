@@ -18,7 +18,7 @@ struct writer {
     uint64_t *end; /* an event begins below it: then it fits, and a jump behind it */
     struct slot *slot;
     unsigned chunk;
-    volatile bool busy; /* in write_event(): only a signal handler can see it */
+    volatile bool busy; /* an event is being written: only a signal handler can see it */
     bool refused;       /* there was no ring for this thread: do not ask at every event */
 };
 
@@ -33,16 +33,24 @@ static inline __attribute__((always_inline)) void write_short(enum event_kind ki
                                                               const void *site)
 {
     struct writer *w = writer;
-    uint64_t *cursor = w->cursor;
     /* The four low bits rotated to the top: one comparison tells a pointer that fills the field, and only that. */
     const uintptr_t turned = (uintptr_t)block >> 4 | (uintptr_t)block << (8 * sizeof block - 4);
-    if (__builtin_expect(cursor < w->limit && turned - 1 < (uintptr_t)WORD_POINTER >> 4 && size < WORD_SIZE_MAX, 1)) {
-        *cursor++ = (uintptr_t)block | (uint64_t)size << WORD_SIZE_SHIFT | kind;
-        w->cursor = cursor;
-        atomic_store_explicit(&w->ring->head, (uintptr_t)cursor, memory_order_release);
-    } else {
-        write_event(kind, block, size, 0, site);
+    if (__builtin_expect(!w->busy, 1)) {
+        w->busy = true; /* a handler that wrote between here and there would be written over */
+        atomic_signal_fence(memory_order_seq_cst);
+        uint64_t *cursor = w->cursor;
+        const bool fits = cursor < w->limit && turned - 1 < (uintptr_t)WORD_POINTER >> 4 && size < WORD_SIZE_MAX;
+        if (__builtin_expect(fits, 1)) {
+            *cursor++ = (uintptr_t)block | (uint64_t)size << WORD_SIZE_SHIFT | kind;
+            w->cursor = cursor;
+            atomic_store_explicit(&w->ring->head, (uintptr_t)cursor, memory_order_release);
+        }
+        atomic_signal_fence(memory_order_seq_cst);
+        w->busy = false;
+        if (__builtin_expect(fits, 1))
+            return;
     }
+    write_event(kind, block, size, 0, site);
 }
 
 #endif
