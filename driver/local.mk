@@ -73,7 +73,7 @@ failed_work_is_a_row = test $$? -eq 1
 .PHONY: demo bench
 demo: replay
 	@$(MKDIR_P) results; rm -f results/demo.jsonl
-	@./replay --runs=3 --limit=2 --json=results/demo.jsonl $(shipped_traces) || $(failed_work_is_a_row)
+	@./replay --runs=2 --limit=2 --json=results/demo.jsonl $(shipped_traces) || $(failed_work_is_a_row)
 
 ## make bench: these and the models, with more runs; rows and tables in results/bench-DATE.jsonl and .txt
 BENCH_RUNS = 15

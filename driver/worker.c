@@ -25,8 +25,8 @@
 /* Far from where Linux puts programs, their heaps, libraries and stacks, and below 2^39 for small aarch64 kernels. */
 #define ARENA_ADDRESS (sizeof(void *) == 8 ? (uintptr_t)UINT64_C(0x2000000000) : (uintptr_t)0x10000000)
 
-/* Blocks that all walks of a run may see: about a second's worth. */
-#define MOST_VISITED 16e6
+/* Blocks that all walks of a run may see: about half a second's worth. */
+#define MOST_VISITED 8e6
 
 static void end(struct bench *bench, enum outcome outcome) __attribute__((noreturn));
 static void end(struct bench *bench, enum outcome outcome)
