@@ -206,11 +206,24 @@ static void test_slab_alignment(void **state)
     close_heap(slab);
 }
 
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SANITIZED
+#endif
+#elif defined(__SANITIZE_ADDRESS__)
+#define SANITIZED
+#endif
+#if defined(__GLIBC__) && !defined(SANITIZED)
+#if __GLIBC_PREREQ(2, 33)
+#define LIBC_TELLS /* what it holds unmerged; a sanitizer puts another malloc in its place */
+#endif
+#endif
+
+#ifdef LIBC_TELLS
 /* What one heap left unmerged is not for the first request of the next to merge. */
 static void test_libc_leaves_nothing(void **state)
 {
     (void)state;
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
     void *blocks[200];
     const struct allocator *libc = open_heap("libc", NULL, 0, 0);
     for (size_t i = 0; i < 200; i++)
@@ -219,13 +232,10 @@ static void test_libc_leaves_nothing(void **state)
         libc->release(heap, blocks[i]);
     const size_t waiting = mallinfo2().fsmblks;
     close_heap(libc);
-    if (waiting == 0)
-        skip(); /* another malloc is in its place */
+    assert_true(waiting > 0);
     assert_int_equal(mallinfo2().fsmblks, 0);
-#else
-    skip();
-#endif
 }
+#endif
 
 int main(void)
 {
@@ -238,7 +248,9 @@ int main(void)
         cmocka_unit_test(test_pool_classes),
         cmocka_unit_test(test_pool_few_classes),
         cmocka_unit_test(test_pool_unknown_work),
+#ifdef LIBC_TELLS
         cmocka_unit_test(test_libc_leaves_nothing),
+#endif
         cmocka_unit_test(test_slab_free_pages),
         cmocka_unit_test(test_slab_alignment),
     };
