@@ -22,6 +22,7 @@
  *               check() verifies tables, lists and counts.
  */
 #include "allocators/chunks.h"
+#include "allocators/links.h"
 
 extern const struct allocator allocator_buddy;
 
@@ -30,10 +31,6 @@ extern const struct allocator allocator_buddy;
 
 enum pick { LIFO, LOWEST };
 enum { OPT_MIN, OPT_PICK };
-
-struct link {
-    struct link *next, *prev;
-};
 
 struct chunk {
     struct chunk *next, *prev;
@@ -121,10 +118,7 @@ static inline void insert(struct heap *h, struct chunk *c, unsigned i, unsigned 
     if (h->pick == LOWEST)
         while (prev->next != &h->lists[order] && prev->next < l)
             prev = prev->next;
-    l->next = prev->next;
-    l->prev = prev;
-    prev->next->prev = l;
-    prev->next = l;
+    link_behind(l, prev);
     h->filled |= UINT32_C(1) << order;
     set_order(h, c, i, order);
     set_free(c, i);
@@ -132,10 +126,7 @@ static inline void insert(struct heap *h, struct chunk *c, unsigned i, unsigned 
 
 static inline void take_out(struct heap *h, struct chunk *c, unsigned i, unsigned order)
 {
-    struct link *l = block_at(h, c, i);
-    l->next->prev = l->prev;
-    l->prev->next = l->next;
-    if (l->next == l->prev && l->next == &h->lists[order])
+    if (unlink_from_list(block_at(h, c, i)))
         h->filled &= ~(UINT32_C(1) << order);
     set_used(c, i);
 }
@@ -339,7 +330,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
                        .pick = (enum pick)config->opt[OPT_PICK],
                        .header = header};
     for (unsigned i = 0; i < ORDERS; i++)
-        h->lists[i].next = h->lists[i].prev = &h->lists[i];
+        link_init(&h->lists[i]);
     open_chunk(h, own);
     return h;
 }

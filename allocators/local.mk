@@ -7,6 +7,7 @@ allocator_files = \
 	allocators/classes.h \
 	allocators/freelist.c \
 	allocators/libc.c \
+	allocators/links.h \
 	allocators/null.c \
 	allocators/options.c \
 	allocators/options.h \

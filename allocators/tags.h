@@ -11,7 +11,7 @@
 #ifndef HEAPBENCH_TAGS_H
 #define HEAPBENCH_TAGS_H
 
-#include "allocators/alloc.h"
+#include "allocators/links.h"
 
 typedef uint32_t tag_t;
 
@@ -22,10 +22,6 @@ enum { USED = 1, PREV_USED = 2, FIRST = 4, FLAG_BITS = 3, FLAGS = 7 }; /* FIRST:
 #define MIN_BLOCK   (2 * UNIT)                                     /* head, two links, foot */
 #define RUN_MAX     ((((size_t)1 << (32 - FLAG_BITS)) - 1) * UNIT) /* bytes of a run, so that a tag can hold any block */
 #define REQUEST_MAX (RUN_MAX / 2)
-
-struct link {
-    struct link *next, *prev;
-};
 
 struct block {
     tag_t head; /* a struct link follows while it is free, with no padding between */
@@ -92,32 +88,6 @@ static inline size_t block_size(size_t size)
 {
     size_t n = ALLOC_ROUND_UP(size + TAG, UNIT);
     return ALLOC_MAX(n, MIN_BLOCK);
-}
-
-/* ---- Lists of free blocks: circular, with a head of their own ------------------------------------------------------
- */
-
-static inline void link_behind(struct link *l, struct link *prev)
-{
-    l->next = prev->next;
-    l->prev = prev;
-    prev->next->prev = l;
-    prev->next = l;
-}
-
-static inline void link_init(struct link *head)
-{
-    head->next = head->prev = head;
-}
-
-/* Takes l out. NULL, or the list's head if it is empty now: only that can be both neighbours of a link, so an emptied
- * list is told without asking for the block's size. */
-static inline struct link *unlink_from_list(struct link *l)
-{
-    struct link *next = l->next, *prev = l->prev;
-    next->prev = prev;
-    prev->next = next;
-    return next == prev ? next : NULL;
 }
 
 /* Cuts n bytes for use from the front of a free block on no list; what is left is free, on no list, and returned. NULL:
