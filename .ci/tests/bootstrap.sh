@@ -64,7 +64,7 @@ listed() {
     [ "$lines" -gt 5 ] && [ ! -s "$work/lacks" ]
 }
 
-listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|bench)  [a-z]' "$top/README")" = "$lines" ]
+listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|report|bench) +[a-z]' "$top/README")" = "$lines" ]
 ok $? 'README repeats the packages of bootstrap --packages, and no other'
 
 listed make -s -C "${top_builddir:?}" help
@@ -106,7 +106,7 @@ status=$?
 [ $status = 4 ] && said 'cannot build: make is not there'
 ok $? "no compiler and no root: fails clearly with status 4 (was $status)"
 
-said "^    su -c 'apt-get update && apt-get install --no-install-recommends -y gcc libc6-dev make .*libjansson-dev'"
+said "^    su -c 'apt-get update && apt-get install --no-install-recommends -y gcc libc6-dev make .*libjansson-dev .*python3-pandas.*'"
 ok $? 'and says the one command to type'
 
 said 'download 5 MB' && said '7 MB will be used' && ! did 'apt-get.* -y .*'

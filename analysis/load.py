@@ -1,0 +1,201 @@
+"""load.py - reads results (*.jsonl), each row checked against results/schema.json, into one table.
+
+A row that cannot be used is a problem, named with its file and line; the others are used all the same. Rows of several
+hosts, revisions and sweeps stand side by side: a cell is one allocator on one page source, trace, host and revision.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pandas as pd
+
+SCHEMA_PATH = Path(__file__).resolve().parent.parent / "results" / "schema.json"
+
+# What makes a cell: all else of a row is about one run of it.
+CELL = ["host", "revision", "trace", "hash", "allocator", "pages"]
+
+FLOOR = "null"  # the allocator whose time is that of the replay loop itself
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Why a row, or a file, is not used."""
+
+    file: str
+    line: int  # from 1; 0: the whole file
+    what: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}: {self.what}" if self.line else f"{self.file}: {self.what}"
+
+
+@dataclass
+class Results:
+    """The rows of some files as a table, and what was wrong with the others.
+
+    Columns: CELL; file, line (where the row stands, so that a figure can be led back to it); sweep (counts the sweeps
+    appended to one file), pass, run, turn, status, reason, op; figures, missing, settings, host_facts, trace_facts (as
+    in the row).
+    """
+
+    table: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+
+    def of_pass(self, name: str) -> pd.DataFrame:
+        """The rows of one pass that were done."""
+        table = self.table
+        return table[(table["pass"] == name) & (table["status"] == "done")]
+
+    def figure(self, pass_name: str, figure: str) -> pd.DataFrame:
+        """The rows of a pass that have this figure, with its number as column `value`."""
+        rows = self.of_pass(pass_name)
+        values = rows["figures"].map(lambda figures: figures.get(figure))
+        return rows.assign(value=pd.to_numeric(values)).dropna(subset=["value"])
+
+
+def _first_words(error: jsonschema.ValidationError) -> str:
+    where = "/".join(str(part) for part in error.absolute_path) or "the row"
+    return f"{where}: {error.message[:200]}"
+
+
+def _is_unit(name: str) -> str | None:
+    """The unit that a figure's name ends in or begins with, None when it has none."""
+    units = {
+        "ns": "ns",
+        "cycles": "cycles",
+        "us": "us",
+        "ms": "ms",
+        "bytes": "bytes",
+        "kib": "KiB",
+        "kb": "kB",
+        "mib": "MiB",
+    }
+    words = name.lower().split("_")
+    return units.get(words[-1]) or units.get(words[0])
+
+
+def _explain(row: Any, schema: Mapping[str, Any], validator: Any) -> str | None:
+    """What is wrong with a row in words for a reader, None when nothing is."""
+    if not isinstance(row, dict):
+        return f"a row is an object, not {type(row).__name__}; was this written by replay --json?"
+    known = schema["properties"]["schema"]["const"]
+    if row.get("schema") != known:
+        return f"schema {row.get('schema', 'not stated')}, this version reads {known}; run the measurement again, or use the version that wrote it"
+    if validator.is_valid(row):
+        return None
+    error = jsonschema.exceptions.best_match(validator.iter_errors(row))
+    definitions = schema["$defs"]
+    expected = definitions.get(row.get("pass"), {}).get("properties", {})
+    figures = row.get("figures")
+    if isinstance(figures, Mapping) and expected:
+        for name in figures:
+            unit = _is_unit(name)
+            if name not in expected and unit is not None:
+                return f"figure {name} is in {unit}, which the {row['pass']} pass is not measured in; it is not mixed with the others"
+    return _first_words(error)
+
+
+def _read_lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("r", encoding="utf-8", errors="replace") as file:
+        for number, line in enumerate(file, start=1):
+            if line.strip():
+                yield number, line
+
+
+def read_rows(paths: Iterable[Path]) -> tuple[list[tuple[str, int, dict[str, Any]]], list[Problem]]:
+    """The valid rows of all files with where they stand, and the problems of the others."""
+    schema = json.loads(SCHEMA_PATH.read_text(encoding="utf-8"))
+    validator = jsonschema.Draft202012Validator(schema)
+    rows: list[tuple[str, int, dict[str, Any]]] = []
+    problems: list[Problem] = []
+    for path in paths:
+        found = False
+        try:
+            for number, line in _read_lines(path):
+                found = True
+                try:
+                    row = json.loads(line)
+                except ValueError as error:
+                    problems.append(
+                        Problem(
+                            str(path),
+                            number,
+                            f"not JSON ({error}); a run that was killed may leave its last line half written",
+                        )
+                    )
+                    continue
+                wrong = _explain(row, schema, validator)
+                if wrong is None:
+                    rows.append((str(path), number, row))
+                else:
+                    problems.append(Problem(str(path), number, wrong))
+        except OSError as error:
+            problems.append(Problem(str(path), 0, f"cannot be read: {error.strerror}"))
+            continue
+        if not found:
+            problems.append(
+                Problem(str(path), 0, "has no rows; was the run interrupted before its first one?")
+            )
+    return rows, problems
+
+
+def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
+    host, trace, pages = row["host"], row["trace"], row["pages"]
+    return {
+        "host": host["name"] or "unnamed",
+        "revision": host["revision"] or host["version"],
+        "trace": trace["name"],
+        "hash": trace["hash"],
+        "allocator": row["allocator"]["spec"],
+        "pages": pages["spec"] if pages else "",
+        "file": file,
+        "line": line,
+        "pass": row["pass"],
+        "run": row["run"],
+        "turn": row["turn"],
+        "status": row["status"],
+        "reason": row["reason"],
+        "op": row["op"],
+        "figures": row["figures"] or {},
+        "missing": row["missing"],
+        "settings": row["settings"],
+        "host_facts": host,
+        "trace_facts": trace,
+    }
+
+
+def _number_sweeps(table: pd.DataFrame) -> pd.Series:
+    """Which sweep of its file a row is of: where a run of a cell comes again, another sweep was appended."""
+    return table.groupby([*CELL, "file", "pass", "run"], sort=False).cumcount()
+
+
+def load(paths: Sequence[Path | str]) -> Results:
+    """Reads the files; what cannot be used is in .problems, and the table may be empty."""
+    rows, problems = read_rows(Path(path) for path in paths)
+    columns = list(_record("", 0, _EMPTY))
+    table = pd.DataFrame([_record(*row) for row in rows], columns=columns)
+    table["sweep"] = _number_sweeps(table) if len(table) else pd.Series(dtype=int)
+    return Results(table, problems)
+
+
+_EMPTY: dict[str, Any] = {
+    "host": {"name": None, "revision": None, "version": ""},
+    "trace": {"name": "", "hash": ""},
+    "allocator": {"spec": ""},
+    "pages": None,
+    "pass": "",
+    "run": 0,
+    "turn": 0,
+    "status": "",
+    "reason": None,
+    "op": None,
+    "figures": None,
+    "missing": {},
+    "settings": {},
+}

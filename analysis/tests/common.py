@@ -1,0 +1,65 @@
+"""common.py - what the tests of the analysis share: the driver's TAP functions, and rows of a run that really was, with
+figures of our choice. Imported first: it leaves the test out when Python lacks a module."""
+
+import copy
+import importlib
+import json
+import os
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+source = os.path.abspath(os.environ.get("top_srcdir", "."))
+sys.path[:0] = [source, os.path.join(source, "driver", "tests")]
+
+for module in ("jsonschema", "numpy", "scipy", "pandas", "rich"):
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        print(f"1..0 # SKIP this python3 has no {module} (Debian: python3-{module})")
+        sys.exit(0)
+
+from tap import BUILD, SMALL, finish, ok, replay, rows, skip, trace  # noqa: E402, F401
+
+work = tempfile.TemporaryDirectory(prefix="analysis ")
+
+
+def measured(*args):
+    """The rows of a real run on a small trace, as ./replay writes them."""
+    path = trace(SMALL)
+    found = rows(replay(*args, "--json=-", path).stdout)
+    os.unlink(path)
+    return found
+
+
+def throughput_rows(times):
+    """Rows of the throughput pass with these ns/op, {trace: {allocator: [of each round]}}."""
+    names = {name for cells in times.values() for name in cells}
+    templates = {
+        row["allocator"]["spec"]: row
+        for row in measured("--alloc=" + ",".join(names), "--runs=1", "--passes=throughput")
+    }
+    made = []
+    for trace_name, cells in times.items():
+        for name, values in cells.items():
+            for run, value in enumerate(values):
+                row = copy.deepcopy(templates[name])
+                row["trace"]["name"] = trace_name
+                row["run"] = run
+                row["figures"]["ns_per_op"] = value
+                made.append(row)
+    return made
+
+
+_files = 0
+
+
+def written(found):
+    """A file of these rows, or of these lines; its path."""
+    global _files
+    _files += 1
+    path = os.path.join(work.name, f"{_files}.jsonl")
+    with open(path, "w", encoding="utf-8") as file:
+        for row in found:
+            file.write((row if isinstance(row, str) else json.dumps(row)) + "\n")
+    return path

@@ -1,0 +1,63 @@
+"""load_test.py - reading results: what is good is used, what is not is told with its file and line."""
+
+from common import finish, measured, ok, written
+
+from analysis.load import load
+
+good = measured("--alloc=null,watermark", "--runs=2", "--passes=space,throughput")
+results = load([written(good)])
+ok(
+    results.problems == [] and len(results.table) == len(good),
+    "rows of a run are read, every one",
+    results.problems,
+)
+times = results.figure("throughput", "ns_per_op")
+ok(
+    sorted(times["run"]) == [0, 0, 1, 1] and (times["value"] > 0).all(),
+    "a figure is a number of each run",
+    times,
+)
+ok(set(results.table["sweep"]) == {0}, "one sweep is one sweep")
+ok(set(load([written(good + good)]).table["sweep"]) == {0, 1}, "a sweep appended to another is told apart")
+ok(list(results.table["line"]) == list(range(1, len(good) + 1)), "every row knows its line")
+
+
+def spoiled(**changes):
+    return [{**good[0], **changes}]
+
+
+def figures(row, **changes):
+    return {**row, "figures": {**row["figures"], **changes}}
+
+
+timed = next(row for row in good if row["pass"] == "throughput")
+for name, lines, said in (
+    ("a line cut off", ['{"schema": 1, "time"'], "not JSON"),
+    ("a number for a row", ["7"], "a row is an object"),
+    ("an old schema", spoiled(schema=0), "schema 0, this version reads 1"),
+    ("no schema", [{"time": "now"}], "schema not stated"),
+    ("a figure in another unit", [figures(timed, cycles_per_op=9.5)], "cycles_per_op is in cycles"),
+    ("a figure that is text", [figures(timed, ns_per_op="fast")], "figures/ns_per_op: 'fast' is not"),
+    ("an empty file", [], "has no rows"),
+):
+    bad = written(lines)
+    problems = load([bad]).problems
+    ok(
+        len(problems) == 1 and said in str(problems[0]) and bad in str(problems[0]),
+        f"{name}: told, with the file",
+        problems,
+    )
+    both = load([bad, written(good)])
+    ok(len(both.table) == len(good), f"{name}: the rest is read all the same")
+
+middle = written([*good[:2], "nonsense", *good[2:]])
+problems = load([middle]).problems
+ok([problem.line for problem in problems] == [3], "a bad row is told by its line", problems)
+missing = load(["/no/such/results.jsonl"])
+ok(
+    missing.table.empty and "cannot be read: No such file" in str(missing.problems[0]),
+    "a file that is not there",
+    missing.problems,
+)
+
+finish()

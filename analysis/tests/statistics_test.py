@@ -1,0 +1,73 @@
+"""statistics_test.py - the analysis' statistics against values worked out by hand, and against what they promise."""
+
+from common import finish, ok
+
+import numpy as np
+
+from analysis import statistics
+
+# Benjamini and Hochberg 1995: sorted p times all over rank, never more than the next one.
+ok(
+    np.allclose(statistics.corrected([0.01, 0.04, 0.03, 0.005]), [0.02, 0.04, 0.04, 0.02]),
+    "the correction of four p-values",
+    statistics.corrected([0.01, 0.04, 0.03, 0.005]),
+)
+ok(statistics.corrected([0.9, 0.8]) == [0.9, 0.9], "a corrected p-value is at most the next larger one's")
+ok(statistics.corrected([]) == [], "no comparison needs no correction")
+
+apart = statistics.difference([1, 2, 3, 4, 5], [11, 12, 13, 14, 15])
+ok(abs(apart.p - 2 / 252) < 1e-12, "five against five wholly apart: p = 2 / C(10, 5)", apart.p)
+ok(apart.delta == 1.0, "every value of b larger than every one of a: delta 1", apart.delta)
+ok(statistics.cliffs_delta([1, 2, 3], [1, 2, 3]) == 0.0, "the same against itself: delta 0")
+ok(apart.ratio.median == 13 / 3, "the ratio is that of the medians", apart.ratio)
+try:
+    statistics.difference([1.0], [1.0, 2.0])
+    ok(False, "one value cannot be compared")
+except ValueError as error:
+    ok("two values" in str(error), "one value cannot be compared", error)
+
+ok(
+    [statistics.fewest_runs(n) for n in (1, 10, 100)] == [4, 6, 8],
+    "runs needed for 1, 10 and 100 comparisons",
+    [statistics.fewest_runs(n) for n in (1, 10, 100)],
+)
+
+slowed = statistics.paired_ratio([1.1, 2.2, 3.3, 4.4], [1, 2, 3, 4])
+ok(
+    np.isclose(slowed.median, 1.1) and np.isclose(slowed.high - slowed.low, 0),
+    "what slows a whole round cancels in pairs",
+    slowed,
+)
+alone = statistics.median_interval([3.0])
+ok(alone.median == 3.0 and np.isnan(alone.low) and alone.n == 1, "one value has a median, and no interval")
+ok(np.isnan(statistics.median_interval([]).median), "no value has no median")
+ok(
+    statistics.median_interval(list(range(15))) == statistics.median_interval(list(range(15))),
+    "the same rows give the same interval",
+)
+
+# The interval of the median of 15 values of a skewed distribution holds the true median about as often as it says.
+random = np.random.default_rng(7)
+trials, true = 400, np.exp(0.0)
+held = 0
+for _ in range(trials):
+    interval = statistics.median_interval(random.lognormal(0.0, 0.5, 15))
+    held += interval.low <= true <= interval.high
+ok(
+    0.90 <= held / trials <= 0.99,
+    "a 95 % interval holds the true median 90 to 99 times of 100",
+    held / trials,
+)
+
+# Samples of one distribution: the share of alarms is the level asked for, or less.
+alarms = sum(
+    statistics.difference(random.lognormal(0, 0.1, 9), random.lognormal(0, 0.1, 9)).p <= 0.05
+    for _ in range(400)
+)
+ok(
+    alarms / 400 <= 0.08,
+    "two samples of one distribution differ at the 5 % level in some 5 of 100",
+    alarms / 400,
+)
+
+finish()
