@@ -67,6 +67,7 @@ bool bench_may_walk(const struct bench *bench, uint64_t step);
 /* One function a pass; each fills its part of the job's answer and returns, or ends the worker. */
 void pass_verify(struct bench *bench);
 void pass_space(struct bench *bench);
+void pass_arena(struct bench *bench);
 void pass_throughput(struct bench *bench);
 void pass_latency(struct bench *bench);
 void pass_instructions(struct bench *bench);

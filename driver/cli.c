@@ -12,7 +12,7 @@
 
 const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
 
-const char *const pass_names[PASSES] = {"verify", "space", "throughput", "latency", "instructions"};
+const char *const pass_names[PASSES] = {"verify", "space", "arena", "throughput", "latency", "instructions"};
 const char *const touch_names[TOUCHES] = {"none", "word", "page", "all"};
 
 enum key {
@@ -40,12 +40,18 @@ static const struct argp_option options[] = {
      "others; see --list",
      1},
     {"pages", KEY_PAGES, "NAME[:OPT=VALUE]…", 0, "Page source under the allocators (arena)", 1},
-    {"arena", KEY_ARENA, "SIZE|auto", 0, "Bytes the page source has, with K, M or G (auto: from the trace's peak)", 1},
+    {"arena", KEY_ARENA, "SIZE|auto|min", 0,
+     "Bytes the page source has, with K, M or G (auto: from the trace's peak); min: search the smallest in which the "
+     "trace completes, as --passes=arena does",
+     1},
     {"touch", KEY_TOUCH, "none|word|page|all", 0,
      "What is written to each block: nothing, its first word, that and a byte in every page (default), or all of it",
      1},
     {.doc = "How it is measured:", .group = 2},
-    {"passes", KEY_PASSES, "PASS,…", 0, "Of verify, space, throughput, latency (these four), instructions (needs qemu-user)", 2},
+    {"passes", KEY_PASSES, "PASS,…", 0,
+     "Of verify, space, throughput, latency (these four), arena (the smallest that will do), instructions (needs "
+     "qemu-user)",
+     2},
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
@@ -74,11 +80,16 @@ static const char doc[] = "Replay recorded heap work against memory allocators, 
                           "machine lacks something asked "
                           "for.";
 
+/* Of whom --passes= speaks. */
+#define PASS_LIST "verify, space, arena, throughput, latency, instructions"
+
 /* What argp hands from one option to the next. */
 struct reading {
     struct cli *cli;
     struct error *error;
-    bool chose; /* --alloc was given */
+    bool chose;        /* --alloc was given */
+    bool chose_passes; /* --passes was given */
+    bool arena_min;    /* --arena=min was given */
 };
 
 static bool whole_number(const char *text, uint64_t most, uint64_t *value)
@@ -122,7 +133,8 @@ static bool read_arena(const char *text, uint64_t *bytes, struct error *error)
         return true;
     snprintf(spec, sizeof spec, "-:arena=%.64s", text);
     if (!options_parse(&values, table, spec, words, sizeof words))
-        return error_set(error, EXIT_USAGE, "--arena=%s: write auto, or bytes (K, M or G may follow) from 4K", text);
+        return error_set(error, EXIT_USAGE, "--arena=%s: write auto, min, or bytes (K, M or G may follow) from 4K",
+                         text);
     *bytes = values.opt[0];
     return true;
 }
@@ -158,11 +170,10 @@ static bool read_passes(const char *text, bool passes[PASSES], struct error *err
     for (char *name = strtok(copy, ","); name; name = strtok(NULL, ",")) {
         const unsigned pass = name_index(name, pass_names, PASSES);
         if (pass == PASSES)
-            return error_set(error, EXIT_USAGE, "--passes: no pass '%s'; there are verify, space, throughput, latency, instructions",
-                             name);
+            return error_set(error, EXIT_USAGE, "--passes: no pass '%s'; there are " PASS_LIST, name);
         passes[pass] = any = true;
     }
-    return any || error_set(error, EXIT_USAGE, "--passes: name at least one of verify, space, throughput, latency, instructions");
+    return any || error_set(error, EXIT_USAGE, "--passes: name at least one of " PASS_LIST);
 }
 
 static bool add_allocator(struct cli *cli, const char *text, struct error *error)
@@ -271,10 +282,14 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_ALLOC:
         reading->chose = true;
         return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
-    case KEY_PAGES:
-    case KEY_ARENA:
-    case KEY_TOUCH:
     case KEY_PASSES:
+        reading->chose_passes = true;
+        return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
+    case KEY_ARENA:
+        reading->arena_min = strcmp(text, "min") == 0;
+        return read_option(cli, key, reading->arena_min ? "auto" : text, reading->error) ? 0 : EINVAL;
+    case KEY_PAGES:
+    case KEY_TOUCH:
     case KEY_RUNS:
     case KEY_WARMUP:
     case KEY_LIMIT:
@@ -291,21 +306,25 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
 {
     static const struct argp argp = {.options = options, .parser = parse, .args_doc = "TRACE…", .doc = doc};
     struct reading reading = {.cli = cli, .error = error};
-    *cli = (struct cli){.pages = "arena",
-                        .passes = {true, true, true, true},
-                        .runs = 5,
-                        .warmups = 1,
-                        .cpu = host_default_cpu(),
-                        .touch = TOUCH_PAGE,
-                        .seed = 1,
-                        .timeout_s = 300,
-                        .limit_s = 600};
+    *cli = (struct cli){
+        .pages = "arena",
+        .passes = {[PASS_VERIFY] = true, [PASS_SPACE] = true, [PASS_THROUGHPUT] = true, [PASS_LATENCY] = true},
+        .runs = 5,
+        .warmups = 1,
+        .cpu = host_default_cpu(),
+        .touch = TOUCH_PAGE,
+        .seed = 1,
+        .timeout_s = 300,
+        .limit_s = 600};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &reading);
     if (error->code != EXIT_DONE)
         return false;
     if (cli->request != REQUEST_REPLAY)
         return true;
+    if (reading.arena_min && !reading.chose_passes)
+        memset(cli->passes, 0, sizeof cli->passes);
+    cli->passes[PASS_ARENA] |= reading.arena_min;
     if (cli->ntraces == 0)
         return error_set(error, EXIT_USAGE, "no trace is named; try traces/*.trace or model:churn, or --help");
     if (reading.chose && cli->nallocators == 0)

@@ -101,6 +101,13 @@
 #define FIELD_FREE            "free_bytes"
 #define FIELD_FREE_LARGEST    "free_largest_bytes"
 
+/* Figures of the arena pass. */
+#define FIELD_SMALLEST_ARENA       "smallest_arena_bytes"
+#define FIELD_SMALLEST_ARENA_RATIO "smallest_arena_per_requested_peak"
+#define FIELD_LARGEST_FAILED_ARENA "largest_failed_arena_bytes"
+#define FIELD_MONOTONIC            "monotonic"
+#define FIELD_PROBES               "probes"
+
 /* Figures of the verify pass. */
 #define FIELD_BLOCKS_CHECKED "blocks_checked"
 #define FIELD_BYTES_CHECKED  "bytes_checked"

@@ -1,4 +1,4 @@
-/* figures.c - the ratios of the space pass; see figures.h. */
+/* figures.c - the ratios of the space and arena passes; see figures.h. */
 #include "driver/figures.h"
 
 #include <math.h>
@@ -18,6 +18,11 @@ double external_fragmentation(const struct space_sample *sample)
 static double ratio(uint64_t bytes, uint64_t to)
 {
     return bytes == UNKNOWN_BYTES || to == 0 ? NAN : (double)bytes / (double)to;
+}
+
+double arena_ratio(const struct arena_study *arena, uint64_t peak_live)
+{
+    return arena->done ? ratio(arena->smallest, peak_live) : NAN;
 }
 
 struct space_figures space_figures(const struct space_result *space, uint64_t peak_live)

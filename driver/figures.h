@@ -1,10 +1,11 @@
 /*
- * figures.h - what the space pass counted, as the ratios people compare; the table and the results share them.
+ * figures.h - what the space and arena passes counted, as the ratios people compare; the table and the results share
+ * them.
  */
 #ifndef HEAPBENCH_FIGURES_H
 #define HEAPBENCH_FIGURES_H
 
-#include "driver/job.h"
+#include "driver/study.h"
 
 /* Each is NAN when one of its parts is unknown. */
 struct space_figures {
@@ -14,6 +15,9 @@ struct space_figures {
 };
 
 struct space_figures space_figures(const struct space_result *space, uint64_t peak_live);
+
+/* The smallest arena over the requested peak. */
+double arena_ratio(const struct arena_study *arena, uint64_t peak_live);
 
 double internal_fragmentation(const struct space_sample *sample);
 double external_fragmentation(const struct space_sample *sample);

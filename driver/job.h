@@ -16,7 +16,7 @@
 #define WORKER_ARGUMENT "--heapbench-worker"
 
 /* In the order they are run: what shows that an allocator is wrong comes before what takes long. */
-enum pass { PASS_VERIFY, PASS_SPACE, PASS_THROUGHPUT, PASS_LATENCY, PASS_INSTRUCTIONS, PASSES };
+enum pass { PASS_VERIFY, PASS_SPACE, PASS_ARENA, PASS_THROUGHPUT, PASS_LATENCY, PASS_INSTRUCTIONS, PASSES };
 extern const char *const pass_names[PASSES];
 
 /* What is written to a block after it was handed out, so that the cost of its memory is paid as a program would. */
@@ -72,6 +72,12 @@ struct space_result {
     char held_missing[120], touched_missing[120], free_missing[120]; /* why a figure is unknown; "" when known */
 };
 
+/* Of one probe: it was done, so the arena was large enough. */
+struct arena_result {
+    uint64_t held_peak; /* bytes; 0: not seen, as of the C library */
+    char missing[120];  /* why the memory cannot be limited here; "" when it is */
+};
+
 struct verify_result {
     uint64_t blocks, bytes; /* blocks checked, bytes filled and compared */
     uint64_t heap_checks;   /* calls of check(), and of walk() */
@@ -112,6 +118,7 @@ struct job {
         struct throughput_result throughput;
         struct latency_result latency;
         struct space_result space;
+        struct arena_result arena;
         struct verify_result verify;
         struct instructions_result instructions;
     };

@@ -2,6 +2,7 @@
 noinst_LIBRARIES += driver/libdriver.a
 driver_libdriver_a_SOURCES = \
 	driver/bench.h driver/job.h driver/op.h driver/loop.h driver/fields.h \
+	driver/arena.c driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
 	driver/figures.c driver/figures.h \
 	driver/histogram.c driver/histogram.h \
@@ -11,6 +12,7 @@ driver_libdriver_a_SOURCES = \
 	driver/host.c driver/host.h \
 	driver/latency.c \
 	driver/launch.c driver/launch.h \
+	driver/libc_heap.c driver/libc_heap.h \
 	driver/list.c driver/list.h \
 	driver/pages.c driver/pages.h \
 	driver/progress.c driver/progress.h \
@@ -103,8 +105,8 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test \

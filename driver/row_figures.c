@@ -109,6 +109,23 @@ static void add_space(struct row_figures *row, const struct run *run)
     json_object_set_new(row->figures, FIELD_SAMPLES, samples_object(result));
 }
 
+static void add_arena(struct row_figures *row, const struct run *run)
+{
+    static const char unchecked[] = "other sizes were not tried, as --limit was up";
+    const struct arena_study *arena = &run->cell->arena;
+    const uint64_t peak_live = run->study->plan.header->peak_live;
+    const bool known = arena->smallest != UNKNOWN_BYTES;
+    const char *why = known ? "no byte was requested" : arena->missing;
+    row_set_bytes(row, FIELD_REQUESTED_PEAK, peak_live, "");
+    row_set_bytes(row, FIELD_SMALLEST_ARENA, arena->smallest, why);
+    row_set_number(row, FIELD_SMALLEST_ARENA_RATIO, arena_ratio(arena, peak_live), why);
+    row_set_bytes(row, FIELD_LARGEST_FAILED_ARENA, known ? arena->largest_failed : UNKNOWN_BYTES, why);
+    json_object_set_new(row->figures, FIELD_MONOTONIC, arena->checked ? json_boolean(arena->monotonic) : json_null());
+    if (!arena->checked)
+        json_object_set_new(row->missing, FIELD_MONOTONIC, json_string(known ? unchecked : why));
+    json_object_set_new(row->figures, FIELD_PROBES, json_integer(arena->probes));
+}
+
 static json_t *icount_object(const struct plan *plan, const struct icount_figures *figures)
 {
     json_t *object = json_object();
@@ -148,11 +165,8 @@ static void add_verify(struct row_figures *row, const struct run *run)
 
 void row_add_figures(struct row_figures *row, const struct run *run)
 {
-    static void (*const adders[PASSES])(struct row_figures *,
-                                        const struct run *) = {[PASS_VERIFY] = add_verify,
-                                                               [PASS_SPACE] = add_space,
-                                                               [PASS_THROUGHPUT] = add_throughput,
-                                                               [PASS_LATENCY] = add_latency,
-                                                               [PASS_INSTRUCTIONS] = add_instructions};
+    static void (*const adders[PASSES])(struct row_figures *, const struct run *) = {
+        [PASS_VERIFY] = add_verify,         [PASS_SPACE] = add_space,     [PASS_ARENA] = add_arena,
+        [PASS_THROUGHPUT] = add_throughput, [PASS_LATENCY] = add_latency, [PASS_INSTRUCTIONS] = add_instructions};
     adders[run->pass](row, run);
 }

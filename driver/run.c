@@ -74,7 +74,8 @@ static struct ending run_and_diagnose(enum pass pass, struct launcher *launcher)
         ending.how = RUN_ANSWERED;
     }
     const bool failed = ending.how != RUN_ANSWERED || job->outcome == OUTCOME_FAILED;
-    if (!failed || ending.how == RUN_INTERRUPTED || pass == PASS_VERIFY || pass == PASS_SPACE)
+    const bool keeps_step = pass == PASS_VERIFY || pass == PASS_SPACE || pass == PASS_ARENA;
+    if (!failed || ending.how == RUN_INTERRUPTED || keeps_step)
         return ending;
     job->diagnose = true;
     again.how = launch_run(launcher, &again.detail);

@@ -17,13 +17,13 @@ struct run {
     const struct cell *cell;
     const struct job *job;             /* the answer */
     const struct latency_run *latency; /* PASS_LATENCY and done */
-    enum pass pass;
-    unsigned number;        /* of the allocator's runs in this pass, from 0 */
-    unsigned turn;          /* in which place of its round it was */
-    double floor_ns;        /* null's figure in the same round; NAN: none */
-    enum run_status status; /* RUN_STOPPED: the user interrupted it; it does not count */
-    char reason[800];       /* in words with the op; "" when done */
-    uint64_t step;          /* the op that failed, when STEP_IS_OP() */
+    enum pass pass;                    /* job->pass may be another: the verify pass that ends a search */
+    unsigned number;                   /* of the allocator's runs in this pass, from 0 */
+    unsigned turn;                     /* in which place of its round it was */
+    double floor_ns;                   /* null's figure in the same round; NAN: none */
+    enum run_status status;            /* RUN_STOPPED: the user interrupted it; it does not count */
+    char reason[800];                  /* in words with the op; "" when done */
+    uint64_t step;                     /* the op that failed, when STEP_IS_OP() */
 };
 
 /* Does the run that launcher->job asks for; when it fails without saying where, does it once more to find out. */

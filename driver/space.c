@@ -7,13 +7,13 @@
  * with the reason; never zero.
  */
 #include <fcntl.h>
-#include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/libc_heap.h"
 #include "driver/op.h"
 
 /* The C library serves a block of this size or more by a mapping of its own, or may: mallopt(3), M_MMAP_THRESHOLD. */
@@ -32,40 +32,27 @@ struct space {
 
 /* ---- Held -------------------------------------------------------------------------------------------------------- */
 
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
 static void libc_read(struct space *space)
 {
-    const struct mallinfo2 info = mallinfo2();
-    space->libc_held = info.arena + info.hblkhd;
+    space->libc_held = libc_heap_read().held;
     space->brk = sbrk(0);
 }
 
 static void libc_open(struct space *space)
 {
-    const struct mallinfo2 info = mallinfo2();
-    if (info.arena + info.hblkhd == 0 && malloc_usable_size(malloc(1)) > 0 && mallinfo2().arena == 0) {
-        strcpy(space->result->held_missing, "this C library does not say what it holds (mallinfo2 is all zero)");
+    const char *missing = libc_heap_missing();
+    if (missing != NULL) {
+        strcpy(space->result->held_missing, missing);
         return;
     }
     libc_read(space);
-    space->libc_before = info.uordblks + info.hblkhd;
+    space->libc_before = libc_heap_read().used;
 }
-#else
-static void libc_read(struct space *space)
-{
-    space->libc_held = 0;
-}
-
-static void libc_open(struct space *space)
-{
-    strcpy(space->result->held_missing, "this C library does not say what it holds (no mallinfo2)");
-}
-#endif
 
 static void held_open(struct space *space)
 {
     const struct allocator *a = space->bench->allocator.allocator;
-    space->libc = a == allocator_by_name("libc") && space->bench->allocator.preload[0] == '\0';
+    space->libc = spec_is_libc(&space->bench->allocator);
     if (space->libc)
         libc_open(space);
     else if (a->caps & CAP_HOSTED)

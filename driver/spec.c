@@ -119,6 +119,11 @@ bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct e
     return true;
 }
 
+bool spec_is_libc(const struct allocator_spec *spec)
+{
+    return spec->allocator == allocator_by_name("libc") && spec->preload[0] == '\0';
+}
+
 bool pages_spec_read(struct pages_spec *spec, const char *text, struct error *error)
 {
     char name[64], words[400];

@@ -32,6 +32,9 @@ struct allocator_spec {
     char preload[400]; /* the library of a foreign malloc; allocator is libc's. "": none */
 };
 
+/* Whether it is the C library's own malloc, nothing preloaded. */
+bool spec_is_libc(const struct allocator_spec *spec);
+
 /* Whether the dynamic linker finds a foreign malloc's library: tried on a program that does nothing. */
 bool foreign_installed(const struct foreign_malloc *foreign);
 

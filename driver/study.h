@@ -30,6 +30,17 @@ struct latency_study {
     size_t runs;
 };
 
+/* What the search for the smallest arena found; see arena_search.h. */
+struct arena_study {
+    bool done;
+    uint64_t smallest;       /* bytes: the smallest arena that was seen to do; UNKNOWN_BYTES */
+    uint64_t largest_failed; /* bytes: the largest arena that was seen not to do; 0: none was */
+    uint32_t probes;
+    bool checked;      /* sizes around the smallest were tried, so that monotonic means something */
+    bool monotonic;    /* every larger one that was tried does, every smaller one does not */
+    char missing[120]; /* why smallest is not known; "" when it is */
+};
+
 /* One allocator on one trace. */
 struct cell {
     const char *text; /* as on the command line */
@@ -41,6 +52,7 @@ struct cell {
     bool cut[PASSES];    /* runs were left out for want of time */
     uint64_t spent_ns;   /* in all runs so far */
     struct space_result *space; /* NULL: not done */
+    struct arena_study arena;
     struct throughput_study throughput;
     struct latency_study latency;
     struct icount_study instructions;

@@ -59,7 +59,7 @@ static void choose_passes(struct cell *cell, const struct cli *cli)
     for (unsigned pass = 0; pass < PASSES; pass++)
         cell->passes[pass] = cli->passes[pass];
     if (yardstick)
-        cell->passes[PASS_VERIFY] = cell->passes[PASS_SPACE] = false;
+        cell->passes[PASS_VERIFY] = cell->passes[PASS_SPACE] = cell->passes[PASS_ARENA] = false;
     if (cell->spec.inlined || cell->added)
         cell->passes[PASS_LATENCY] = cell->passes[PASS_INSTRUCTIONS] = false;
 }

@@ -1,12 +1,13 @@
 /*
  * sweep.c - the order of the runs on one trace, and what each leaves in the study.
  *
- * Verify, space and instructions, whose answers do not vary, are done once. Throughput and latency go in rounds: every
- * allocator has one run a round, in an order shuffled for each, so that a machine that slows down slows all alike. null
- * goes first in a throughput round: its figure is the floor of that round's rows.
+ * Verify, space, arena and instructions, whose answers do not vary, are done once. Throughput and latency go in rounds:
+ * every allocator has one run a round, in an order shuffled for each, so that a machine that slows down slows all
+ * alike. null goes first in a throughput round: its figure is the floor of that round's rows.
  */
 #include "driver/sweep.h"
 
+#include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,6 +15,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "driver/arena_search.h"
 #include "driver/statistics.h"
 #include "driver/timer.h"
 
@@ -86,6 +88,20 @@ static bool keep_space(struct cell *cell, const struct space_result *result)
     return cell->space != NULL;
 }
 
+/* A figure that more memory can turn back into a failure is no promise: it is said. */
+static void keep_arena(struct cell *cell, const struct arena_study *arena)
+{
+    const char *unless = arena->missing;
+    if (unless[0] == '\0' && !arena->checked)
+        unless = "other sizes were not tried, as --limit was up";
+    if (unless[0] != '\0')
+        snprintf(cell->why, sizeof cell->why, "arena: %s", unless);
+    else if (!arena->monotonic)
+        snprintf(cell->why, sizeof cell->why,
+                 "arena: not monotonic: it completes in %" PRIu64 " bytes, but not in %" PRIu64, arena->smallest,
+                 arena->largest_failed);
+}
+
 static bool keep(struct cell *cell, struct run *run, const struct round *round, struct latency_run *latency)
 {
     bool kept = true;
@@ -100,6 +116,9 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
         break;
     case PASS_SPACE:
         kept = keep_space(cell, &run->job->space);
+        break;
+    case PASS_ARENA:
+        keep_arena(cell, &cell->arena);
         break;
     case PASS_THROUGHPUT:
         kept = keep_throughput(cell, round->study, &run->job->throughput);
@@ -190,7 +209,10 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
     progress_show(sweep->progress, round->study->name, cell->text, pass_names[round->pass]);
     ask(sweep->launcher->job, round, cell);
     const uint64_t begin = clock_ns();
-    run_do(&run, sweep->launcher);
+    if (round->pass == PASS_ARENA)
+        arena_search(&run, sweep->launcher, sweep->progress, &cell->arena);
+    else
+        run_do(&run, sweep->launcher);
     cell->spent_ns += clock_ns() - begin;
     if (run.status == RUN_STOPPED)
         return false;

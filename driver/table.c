@@ -85,6 +85,11 @@ SPACE(touched, touched_ratio)
 SPACE(internal, internal_at_peak)
 SPACE(external, external_at_peak)
 
+static double arena(const struct study *study, const struct cell *cell)
+{
+    return arena_ratio(&cell->arena, study->plan.header->peak_live);
+}
+
 #define INSTRUCTIONS(NAME, KIND, MEMBER)                                                                               \
     static double NAME(const struct study *study, const struct cell *cell)                                             \
     {                                                                                                                  \
@@ -160,6 +165,7 @@ static const struct column {
     {PASS_SPACE, 8, LESS, "touched", touched, write_ratio},
     {PASS_SPACE, 8, LESS, "intern", internal, write_percent},
     {PASS_SPACE, 8, LESS, "extern", external, write_percent},
+    {PASS_ARENA, 8, LESS, "arena", arena, write_ratio},
     {PASS_INSTRUCTIONS, 8, LESS, "i/malloc", malloc_mean, write_rate},
     {PASS_INSTRUCTIONS, 7, LESS, "worst", malloc_worst, write_whole},
     {PASS_INSTRUCTIONS, 7, LESS, "i/free", free_mean, write_rate},
@@ -358,6 +364,9 @@ void table_legend(FILE *out, const struct cli *cli)
                 "held, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
                 "back.\n  intern: 1 − requested/granted, extern: 1 − largest free/free total, both at the peak of "
                 "live.\n");
+    if (cli->passes[PASS_ARENA])
+        fprintf(out, "arena: the smallest in which the trace completes, over the peak requested; of libc the smallest "
+                     "limit on its\n  private writable memory.\n");
     if (cli->passes[PASS_INSTRUCTIONS])
         fprintf(out,
                 "i/malloc, i/free, i/realloc: instructions of a call, their mean, and the worst; the page source's "

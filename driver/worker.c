@@ -101,9 +101,12 @@ void bench_open(struct bench *bench, bool watched)
     job->step = STEP_CREATE;
     memset(bench->pages_state, 0, kind->state_size);
     if (!kind->open(&bench->inner, bench->pages_state, bench->region, bench->region_bytes, bench->page,
-                    bench->pages.values.opt))
+                    bench->pages.values.opt)) {
+        if (job->pass == PASS_ARENA)
+            bench_failed(bench, STEP_CREATE, "the page source refused an arena of %zu bytes", bench->region_bytes);
         bench_lacks(bench, "the page source %s cannot use the arena of %zu bytes; give another --arena=SIZE",
                     kind->name, bench->region_bytes);
+    }
     bench->source = bench->inner;
     bench->watch = (struct pages_watch){.held = 0};
     if (watched)
@@ -253,11 +256,9 @@ static void set_up(struct bench *bench)
 
 int worker_main(const char *job_fd)
 {
-    static void (*const passes[PASSES])(struct bench *) = {[PASS_VERIFY] = pass_verify,
-                                                           [PASS_SPACE] = pass_space,
-                                                           [PASS_THROUGHPUT] = pass_throughput,
-                                                           [PASS_LATENCY] = pass_latency,
-                                                           [PASS_INSTRUCTIONS] = pass_instructions};
+    static void (*const passes[PASSES])(struct bench *) = {
+        [PASS_VERIFY] = pass_verify,         [PASS_SPACE] = pass_space,     [PASS_ARENA] = pass_arena,
+        [PASS_THROUGHPUT] = pass_throughput, [PASS_LATENCY] = pass_latency, [PASS_INSTRUCTIONS] = pass_instructions};
     static struct bench bench;
     bench.job = mmap(NULL, sizeof *bench.job, PROT_READ | PROT_WRITE, MAP_SHARED, atoi(job_fd), 0);
     if (bench.job == MAP_FAILED || bench.job->pass >= PASSES)

@@ -35,6 +35,8 @@ enum fault {
     WALK_SHORT,  /* walk() leaves a block out */
     NO_HEAP,     /* create() returns NULL */
     LATE_CRASH,  /* destroy() crashes */
+    PICKY,       /* create() returns NULL when there are exactly `at` pages to be had */
+    FRAGILE,     /* crashes when it gets no pages */
 };
 
 enum { EVERY_HEAP = 1000 };
@@ -42,7 +44,7 @@ enum { EVERY_HEAP = 1000 };
 static const char *const faults[] = {"nothing",  "overlap",     "misalign",  "outside", "too-small", "unsteady",
                                      "scribble", "lose",        "dirty",     "refuse",  "crash",     "quit",
                                      "hang",     "double-page", "leak-page", "check",   "walk-free", "walk-short",
-                                     "no-heap",  "late-crash",  NULL};
+                                     "no-heap",  "late-crash",  "picky",     "fragile", NULL};
 
 static const struct alloc_option options[] = {
     {.name = "fault", .help = "what goes wrong", .type = OPTION_CHOICE, .def = NOTHING, .choices = faults},
@@ -86,12 +88,27 @@ static bool now(struct heap *heap, enum fault fault)
     return wrong;
 }
 
+/* The longest run of pages to be had. */
+static size_t available(const struct page_source *source)
+{
+    size_t has = 0, has_not = SIZE_MAX / source->page_size;
+    while (has_not - has > 1) {
+        const size_t middle = has + (has_not - has) / 2;
+        void *pages = source->alloc_page(source->ctx, middle);
+        if (pages != NULL)
+            source->free_page(source->ctx, pages, middle);
+        *(pages != NULL ? &has : &has_not) = middle;
+    }
+    return has;
+}
+
 static struct heap *faulty_create(const struct page_source *source, const struct heap_config *config)
 {
     static uint64_t heaps;
     const bool faulty = config->opt[2] == EVERY_HEAP || config->opt[2] == heaps++;
     const enum fault fault = faulty ? (enum fault)config->opt[0] : NOTHING;
-    struct heap *heap = fault == NO_HEAP ? NULL : source->alloc_page(source->ctx, 1);
+    const bool refuses = fault == NO_HEAP || (fault == PICKY && available(source) == config->opt[1]);
+    struct heap *heap = refuses ? NULL : source->alloc_page(source->ctx, 1);
     if (heap != NULL)
         *heap = (struct heap){.source = *source, .fault = fault, .at = config->opt[1]};
     return heap;
@@ -114,6 +131,8 @@ static void *give(struct heap *heap, size_t size)
 {
     const size_t npages = (HEADER + size) / heap->source.page_size + 1;
     struct header *header = heap->source.alloc_page(heap->source.ctx, npages);
+    if (header == NULL && heap->fault == FRAGILE)
+        *nowhere = 1;
     if (header == NULL)
         return NULL;
     *header = (struct header){.after = heap->newest, .size = size, .npages = npages};

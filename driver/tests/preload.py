@@ -50,6 +50,9 @@ for name, library in installed.items():
     space = next(row for row in mine if row["pass"] == "space")
     ok(space["figures"]["held_peak_bytes"] is None and space["missing"].get("held_peak_bytes"),
        f"what {name} holds is missing, with the reason", space)
+    arena = rows(replay(f"--alloc={name}", "--arena=min", "--json=-", small).stdout)[0]
+    ok(arena["status"] == "done" and arena["missing"].get("smallest_arena_bytes"),
+       f"the smallest arena of {name} is missing, with the reason", arena)
 if not installed:
     skip("others replace malloc", "none is installed (Debian: libmimalloc2.0)")
 finish()

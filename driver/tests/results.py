@@ -30,6 +30,8 @@ found = rows(result.stdout)
 ok(len(found) == 19, "--json=- is one JSON document a line, and nothing else", result.stdout[:2000])
 ok(errors(found) == [], "every row is as the schema says", "\n".join(errors(found)))
 ok({row["pass"] for row in found} == {"verify", "space", "throughput", "latency"}, "rows of every pass were checked")
+arena = rows(replay("--alloc=libc,watermark", "--arena=min", "--json=-", small).stdout)
+ok(len(arena) == 2 and errors(arena) == [], "every row of a search for the smallest arena is, too", "\n".join(errors(arena)))
 ok({row["status"] for row in found} == {"done", "failed"}, "rows of success and of failure were checked")
 
 # The schema refuses what is not as it says: it is no formality.
