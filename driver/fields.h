@@ -86,6 +86,7 @@
 #define FIELD_HELD_PEAK       "held_peak_bytes"
 #define FIELD_HELD_END        "held_at_end_bytes"
 #define FIELD_TOUCHED_AT_PEAK "touched_at_peak_bytes"
+#define FIELD_TOUCHED_PEAK    "touched_peak_bytes"
 #define FIELD_TOUCHED_END     "touched_at_end_bytes"
 #define FIELD_HELD_RATIO      "held_peak_per_requested_peak"
 #define FIELD_TOUCHED_RATIO   "touched_peak_per_requested_peak"
@@ -98,6 +99,7 @@
 #define FIELD_REQUESTED       "requested_bytes"
 #define FIELD_GRANTED         "granted_bytes"
 #define FIELD_HELD            "held_bytes"
+#define FIELD_TOUCHED         "touched_bytes"
 #define FIELD_FREE            "free_bytes"
 #define FIELD_FREE_LARGEST    "free_largest_bytes"
 

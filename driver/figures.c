@@ -27,11 +27,8 @@ double arena_ratio(const struct arena_study *arena, uint64_t peak_live)
 
 struct space_figures space_figures(const struct space_result *space, uint64_t peak_live)
 {
-    const uint64_t touched_peak = space->at_end.touched == UNKNOWN_BYTES           ? UNKNOWN_BYTES
-                                  : space->at_end.touched > space->at_peak.touched ? space->at_end.touched
-                                                                                   : space->at_peak.touched;
     struct space_figures figures = {.held_ratio = ratio(space->held_peak, peak_live),
-                                    .touched_ratio = ratio(touched_peak, peak_live),
+                                    .touched_ratio = ratio(space->touched_peak, peak_live),
                                     .internal_at_peak = internal_fragmentation(&space->at_peak),
                                     .external_at_peak = external_fragmentation(&space->at_peak)};
     figures.internal_max = figures.internal_at_peak;

@@ -60,12 +60,13 @@ struct latency_result {
 struct space_sample {
     uint64_t step;                     /* after this op */
     uint64_t requested, granted, held; /* bytes, at that moment; held may be UNKNOWN_BYTES */
-    uint64_t touched;                  /* bytes; UNKNOWN_BYTES but at the peak and the end */
+    uint64_t touched;                  /* bytes; UNKNOWN_BYTES where it was not looked at, as seldom in an arena */
     uint64_t free_total, free_largest; /* bytes in free blocks; UNKNOWN_BYTES where the heap was not walked */
 };
 
 struct space_result {
     uint64_t held_peak, granted_peak;    /* bytes, the most at any op; held may be UNKNOWN_BYTES */
+    uint64_t touched_peak;               /* bytes, the most whenever it was looked at, or UNKNOWN_BYTES */
     struct space_sample at_peak, at_end; /* after the op of peak live, and after the last op */
     uint32_t nsamples, pad;
     struct space_sample samples[JOB_SAMPLES];

@@ -69,16 +69,16 @@ static json_t *bytes_or_null(uint64_t bytes)
 /* Columns, not objects: 256 samples stay readable, and load into a data frame as they are. */
 static json_t *samples_object(const struct space_result *result)
 {
-    static const char *const names[] = {FIELD_SAMPLE_OP, FIELD_REQUESTED, FIELD_GRANTED,
-                                        FIELD_HELD,      FIELD_FREE,      FIELD_FREE_LARGEST};
+    static const char *const names[] = {FIELD_SAMPLE_OP, FIELD_REQUESTED, FIELD_GRANTED,     FIELD_HELD,
+                                        FIELD_TOUCHED,   FIELD_FREE,      FIELD_FREE_LARGEST};
     enum { COLUMNS = sizeof names / sizeof *names };
     json_t *object = json_object();
     for (size_t column = 0; column < COLUMNS; column++) {
         json_t *values = json_array();
         for (uint32_t i = 0; i < result->nsamples; i++) {
             const struct space_sample *sample = &result->samples[i];
-            const uint64_t all[COLUMNS] = {sample->step, sample->requested,  sample->granted,
-                                           sample->held, sample->free_total, sample->free_largest};
+            const uint64_t all[COLUMNS] = {sample->step,    sample->requested,  sample->granted,     sample->held,
+                                           sample->touched, sample->free_total, sample->free_largest};
             json_array_append_new(values, bytes_or_null(all[column]));
         }
         json_object_set_new(object, names[column], values);
@@ -99,6 +99,7 @@ static void add_space(struct row_figures *row, const struct run *run)
     row_set_bytes(row, FIELD_HELD_PEAK, result->held_peak, result->held_missing);
     row_set_bytes(row, FIELD_HELD_END, result->at_end.held, result->held_missing);
     row_set_bytes(row, FIELD_TOUCHED_AT_PEAK, result->at_peak.touched, result->touched_missing);
+    row_set_bytes(row, FIELD_TOUCHED_PEAK, result->touched_peak, result->touched_missing);
     row_set_bytes(row, FIELD_TOUCHED_END, result->at_end.touched, result->touched_missing);
     row_set_number(row, FIELD_HELD_RATIO, figures.held_ratio, nothing[0] ? nothing : result->held_missing);
     row_set_number(row, FIELD_TOUCHED_RATIO, figures.touched_ratio, nothing[0] ? nothing : result->touched_missing);

@@ -1,10 +1,12 @@
 /*
  * space.c - the space pass: what the heap holds for what was asked of it. No clock, no warm-up: one replay from empty.
  *
- * Held is counted by a watching page source; for the C library it is what mallinfo2() says it took from the system.
+ * Held is counted by a watching page source; for the C library it is what mallinfo2() says it took from the system. A
+ * malloc of others takes more than it uses, and no two count alike, so that it has no such figure.
  * Touched is counted by the kernel: resident pages of the arena (mincore), or, without an arena, the growth of the
- * process' written private memory (smaps_rollup). Free memory comes from walk(). What cannot be known is left unknown,
- * with the reason; never zero.
+ * process' written private memory (smaps_rollup). An arena's pages stay touched, so that its count at the end is its
+ * peak; elsewhere pages come and go, and the peak is the most of all samples, which leaves out what came and went
+ * between two. Free memory comes from walk(). What cannot be known is left unknown, with the reason; never zero.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -56,7 +58,7 @@ static void held_open(struct space *space)
     if (space->libc)
         libc_open(space);
     else if (a->caps & CAP_HOSTED)
-        strcpy(space->result->held_missing, "a hosted allocator takes its memory past the page source");
+        strcpy(space->result->held_missing, "it takes its memory past the page source, and reserves more than it uses");
 }
 
 /* mallinfo2() walks the heap's bins: asked again only when the heap can have grown or shrunk. */
@@ -123,13 +125,17 @@ static void touched_open(struct space *space)
 
 static uint64_t touched_now(struct space *space)
 {
-    if (space->result->touched_missing[0] != '\0')
+    struct space_result *result = space->result;
+    if (result->touched_missing[0] != '\0')
         return UNKNOWN_BYTES;
-    const uint64_t now = in_arena(space) ? resident(space->bench) : written();
-    if (now == UNKNOWN_BYTES)
-        strcpy(space->result->touched_missing, "the kernel does not say which pages are resident");
-    else if (!in_arena(space))
-        return now > space->touched_before ? now - space->touched_before : 0;
+    uint64_t now = in_arena(space) ? resident(space->bench) : written();
+    if (now == UNKNOWN_BYTES) {
+        strcpy(result->touched_missing, "the kernel does not say which pages are resident");
+        return UNKNOWN_BYTES;
+    }
+    if (!in_arena(space))
+        now = now > space->touched_before ? now - space->touched_before : 0;
+    result->touched_peak = ALLOC_MAX(result->touched_peak, now);
     return now;
 }
 
@@ -151,15 +157,15 @@ static bool count_free(const struct heap_block *block, void *arg)
     return true;
 }
 
-/* A sample; of free memory it knows nothing when it is not to walk. */
-static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held, bool walk)
+/* A sample; of free memory it knows nothing when it is not to walk, of touched when it is not to look. */
+static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held, bool walk, bool look)
 {
     struct bench *bench = space->bench;
     struct space_sample sample = {.step = step,
                                   .requested = space->requested,
                                   .granted = space->granted,
                                   .held = held,
-                                  .touched = UNKNOWN_BYTES,
+                                  .touched = look ? touched_now(space) : UNKNOWN_BYTES,
                                   .free_total = UNKNOWN_BYTES,
                                   .free_largest = UNKNOWN_BYTES};
     if (walk && bench->allocator.allocator->walk != NULL) {
@@ -216,17 +222,16 @@ static void replay(struct space *space)
         if (held != UNKNOWN_BYTES)
             result->held_peak = ALLOC_MAX(result->held_peak, held);
         result->granted_peak = ALLOC_MAX(result->granted_peak, space->granted);
-        if (step == header->peak_step) {
-            result->at_peak = sample_at(space, step, held, true);
-            result->at_peak.touched = touched_now(space);
-        }
+        if (step == header->peak_step)
+            result->at_peak = sample_at(space, step, held, true, true);
         if ((step + 1) % between == 0)
-            result->samples[result->nsamples++] = sample_at(space, step, held, bench_may_walk(bench, step));
-        if (step + 1 == header->nsteps) {
-            result->at_end = sample_at(space, step, held, false);
-            result->at_end.touched = touched_now(space);
-        }
+            result->samples[result->nsamples++] =
+                sample_at(space, step, held, bench_may_walk(bench, step), !in_arena(space));
+        if (step + 1 == header->nsteps)
+            result->at_end = sample_at(space, step, held, false, true);
     }
+    if (result->touched_missing[0] != '\0')
+        result->touched_peak = UNKNOWN_BYTES;
     /* What was taken and given back within one op is seen by the page source alone. */
     if (result->held_missing[0] != '\0')
         result->held_peak = UNKNOWN_BYTES;

@@ -110,6 +110,25 @@ ok(
     space,
 )
 ok(space["touched_at_end_bytes"] % page == 0 and space["touched_at_end_bytes"] >= 3 * page, "touched is whole pages", space)
+ok(
+    space["touched_peak_bytes"] == space["touched_at_end_bytes"] and set(space["samples"]["touched_bytes"]) == {None},
+    "an arena's pages stay touched",
+    space,
+)
+
+# Without an arena pages come and go: here the most are touched neither at the peak of live nor at the end.
+names = [f"{i * 16 + 16:#x}" for i in range(300)]
+hump = trace([f"malloc {name} 100" for name in names] + [f"free {name}" for name in names] + ["malloc 0x10 100000"])
+space = rows(replay(f"--alloc={FAULTY}", "--pages=mmap", "--passes=space", "--json=-", hump).stdout)[0]["figures"]
+os.unlink(hump)
+ok(
+    301 <= space["touched_peak_bytes"] / page < 340
+    and space["touched_at_peak_bytes"] < 100 * page
+    and space["touched_peak_bytes"] == max(space["samples"]["touched_bytes"])
+    and space["touched_peak_per_requested_peak"] == space["touched_peak_bytes"] / 100000,
+    "touched has its peak wherever it was",
+    space,
+)
 
 
 def order(seed):

@@ -84,7 +84,7 @@ static void unknown_bytes_are_no_figure(void **state)
     space->held_peak = 150;
     space->at_peak = (struct space_sample){
         .requested = 75, .granted = 100, .touched = UNKNOWN_BYTES, .free_total = 40, .free_largest = 30};
-    space->at_end = (struct space_sample){.touched = UNKNOWN_BYTES};
+    space->touched_peak = UNKNOWN_BYTES;
     space->nsamples = 1;
     space->samples[0] = (struct space_sample){.requested = 5, .granted = 10, .free_total = 100, .free_largest = 10};
     figures = space_figures(space, 75);
