@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* Raised when a struct of this file changes; a plug-in built for another value is refused. */
-#define ALLOC_ABI 1u
+#define ALLOC_ABI 2u
 
 /* Every block is aligned to this; a block smaller than it, at least to the largest power of two that is no larger. */
 #define HEAP_ALIGN (2 * sizeof(void *))
@@ -37,6 +37,8 @@ struct page_source {
     void (*unlock)(void *ctx);                             /* allocator never takes it itself. Both NULL: one thread */
     void *ctx;                                             /* given back to each of the above */
     size_t page_size;                                      /* bytes; a power of two, at least 4096 */
+    const uintptr_t *zero_from;                            /* of the pages that alloc_page() handed out last, those at */
+                                                           /* this address or above are all zero; NULL: not known */
 };
 
 /* ---- Options: one table feeds the parser, the help and a build without a command line ------------------------------ */
@@ -136,7 +138,8 @@ struct page_kind {
     const struct alloc_option *options;
     size_t state_size;          /* bytes of `state`, zeroed and aligned to 16 by the caller */
 
-    /* Fills *source. The region is page-aligned and belongs to the source until close(). False: it cannot be used. */
+    /* Fills *source. The region is page-aligned and belongs to the source until close(). It is taken for all zero: a
+     * caller whose region is not sets source->zero_from to NULL. False: it cannot be used. */
     bool (*open)(struct page_source *source, void *state, void *region, size_t region_bytes, size_t page_size,
                  const uint64_t *opt);
     void (*close)(struct page_source *source);
@@ -159,6 +162,15 @@ extern const struct allocator heapbench_allocator;
 static inline size_t alloc_whole_pages(size_t bytes, size_t page_size)
 {
     return bytes >> __builtin_ctzl((unsigned long)page_size);
+}
+
+/* Of `bytes` that begin with the pages handed out last, how many from their start on have to be cleared to be zero. */
+static inline size_t alloc_bytes_to_clear(const struct page_source *source, const void *pages, size_t bytes)
+{
+    const uintptr_t at = (uintptr_t)pages;
+    if (source->zero_from == NULL)
+        return bytes;
+    return *source->zero_from > at ? ALLOC_MIN(bytes, *source->zero_from - at) : 0;
 }
 
 /* The lowest bit set, of bits other than 0; needs no compiler library on a 32-bit machine. */

@@ -17,6 +17,7 @@ struct bench {
     struct heap_config config;
     void *region; /* the arena; NULL for a page source that brings its own memory */
     size_t region_bytes;
+    bool region_used;  /* by a heap before: it is not all zero any more */
     void *pages_state; /* of the page source */
     struct pages_watch watch;
     struct page_source inner, source; /* the page source itself, and what heaps are created with */

@@ -167,6 +167,8 @@ enum run_end launch_run(struct launcher *launcher, int *detail)
         ;
     if (end != RUN_ANSWERED || job->outcome != OUTCOME_UNKNOWN)
         return end;
+    if (launch_interrupted) /* whoever stopped us, as timeout(1) does, may have stopped the worker first */
+        return RUN_INTERRUPTED;
     *detail = WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status);
     return WIFSIGNALED(status) ? RUN_SIGNALLED : RUN_EXITED;
 }

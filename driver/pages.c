@@ -39,6 +39,8 @@ void pages_watch_open(struct pages_watch *watch, struct page_source *source, con
                       const volatile uint64_t *step, struct shadow *pages)
 {
     *watch = (struct pages_watch){.inner = *inner, .step = step, .pages = pages};
-    *source = (struct page_source){
-        .alloc_page = watch_alloc, .free_page = watch_free, .ctx = watch, .page_size = inner->page_size};
+    *source = *inner;
+    source->alloc_page = watch_alloc;
+    source->free_page = watch_free;
+    source->ctx = watch;
 }

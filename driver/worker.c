@@ -107,6 +107,9 @@ void bench_open(struct bench *bench, bool watched)
         bench_lacks(bench, "the page source %s cannot use the arena of %zu bytes; give another --arena=SIZE",
                     kind->name, bench->region_bytes);
     }
+    if (bench->region != NULL && bench->region_used)
+        bench->inner.zero_from = NULL;
+    bench->region_used = true;
     bench->source = bench->inner;
     bench->watch = (struct pages_watch){.held = 0};
     if (watched)

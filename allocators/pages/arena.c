@@ -29,6 +29,8 @@ struct state {
     struct free_run list;  /* of 0 pages, so that it never fits */
     struct free_run *hint; /* the run, or `list`, after which one was last inserted or taken */
     char *base, *mark, *end;
+    char *high;          /* the highest that the watermark ever was */
+    uintptr_t zero_from; /* `high` before the last request: pages above it were never out */
     size_t page_size;
 };
 
@@ -74,6 +76,7 @@ static void *take(struct state *state, struct free_run *run, size_t npages)
 static void *arena_alloc_page(void *ctx, size_t npages)
 {
     struct state *state = ctx;
+    state->zero_from = (uintptr_t)state->high;
     for (struct free_run *run = state->list.next; run != &state->list; run = run->next)
         if (run->npages >= npages)
             return take(state, run, npages);
@@ -81,6 +84,7 @@ static void *arena_alloc_page(void *ctx, size_t npages)
         return NULL;
     void *pages = state->mark;
     state->mark += npages * state->page_size;
+    state->high = ALLOC_MAX(state->high, state->mark);
     return pages;
 }
 
@@ -138,11 +142,15 @@ static bool arena_open(struct page_source *source, void *state, void *region, si
         return false;
     *own = (struct state){.base = region,
                           .mark = region,
+                          .high = region,
                           .end = (char *)region + (region_bytes & ~(page_size - 1)),
                           .page_size = page_size};
     own->list.prev = own->list.next = own->hint = &own->list;
-    *source = (struct page_source){
-        .alloc_page = arena_alloc_page, .free_page = arena_free_page, .ctx = own, .page_size = page_size};
+    *source = (struct page_source){.alloc_page = arena_alloc_page,
+                                   .free_page = arena_free_page,
+                                   .ctx = own,
+                                   .page_size = page_size,
+                                   .zero_from = &own->zero_from};
     return true;
 }
 

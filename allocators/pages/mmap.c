@@ -57,13 +57,17 @@ static void mmap_free_page(void *ctx, void *pages, size_t npages)
 static bool mmap_open(struct page_source *source, void *state, void *region, size_t region_bytes, size_t page_size,
                       const uint64_t *opt)
 {
+    static const uintptr_t everywhere = 0; /* the kernel hands out no page that is not cleared */
     struct state *own = state;
     (void)region, (void)opt;
     if (page_size < (size_t)sysconf(_SC_PAGESIZE))
         return false;
     *own = (struct state){page_size, alloc_whole_pages(region_bytes, page_size), 0};
-    *source = (struct page_source){
-        .alloc_page = mmap_alloc_page, .free_page = mmap_free_page, .ctx = own, .page_size = page_size};
+    *source = (struct page_source){.alloc_page = mmap_alloc_page,
+                                   .free_page = mmap_free_page,
+                                   .ctx = own,
+                                   .page_size = page_size,
+                                   .zero_from = &everywhere};
     return true;
 }
 

@@ -20,7 +20,9 @@ struct frame {
 struct state {
     struct frame *top;
     char *base, *mark, *end;
-    size_t out; /* pages */
+    char *high;          /* the highest that the watermark ever was */
+    uintptr_t zero_from; /* `high` before the last request: pages above it were never out */
+    size_t out;          /* pages */
     size_t page_size;
 };
 
@@ -28,6 +30,7 @@ static void *stack_alloc_page(void *ctx, size_t npages)
 {
     struct state *state = ctx;
     void *pages = state->mark;
+    state->zero_from = (uintptr_t)state->high;
     if (npages == 1 && state->top != NULL) {
         pages = state->top;
         state->top = state->top->below;
@@ -35,6 +38,7 @@ static void *stack_alloc_page(void *ctx, size_t npages)
         return NULL;
     } else {
         state->mark += npages * state->page_size;
+        state->high = ALLOC_MAX(state->high, state->mark);
     }
     state->out += npages;
     return pages;
@@ -73,10 +77,14 @@ static bool stack_open(struct page_source *source, void *state, void *region, si
         return false;
     *own = (struct state){.base = region,
                           .mark = region,
+                          .high = region,
                           .end = (char *)region + (region_bytes & ~(page_size - 1)),
                           .page_size = page_size};
-    *source = (struct page_source){
-        .alloc_page = stack_alloc_page, .free_page = stack_free_page, .ctx = own, .page_size = page_size};
+    *source = (struct page_source){.alloc_page = stack_alloc_page,
+                                   .free_page = stack_free_page,
+                                   .ctx = own,
+                                   .page_size = page_size,
+                                   .zero_from = &own->zero_from};
     return true;
 }
 

@@ -112,7 +112,12 @@ static void *counted_alloc_page(void *ctx, size_t npages)
         return NULL;
     }
     book_out(counted, pages, npages);
-    fill_junk(counted, pages, npages, JUNK_OUT);
+    counted->zero_from = UINTPTR_MAX;
+    if (counted->inner.zero_from != NULL && number % 2 == 0)
+        counted->zero_from = *counted->inner.zero_from;
+    if (counted->zero_from > (uintptr_t)pages)
+        fill_junk(counted, pages,
+                  ALLOC_MIN(npages, (counted->zero_from - (uintptr_t)pages) / counted->source.page_size), JUNK_OUT);
     return pages;
 }
 
@@ -151,8 +156,11 @@ bool counted_open(struct counted *counted, const struct page_kind *kind, size_t 
         free(counted->state);
         return false;
     }
-    counted->source = (struct page_source){
-        .alloc_page = counted_alloc_page, .free_page = counted_free_page, .ctx = counted, .page_size = page_size};
+    counted->source = (struct page_source){.alloc_page = counted_alloc_page,
+                                           .free_page = counted_free_page,
+                                           .ctx = counted,
+                                           .page_size = page_size,
+                                           .zero_from = &counted->zero_from};
     return true;
 }
 

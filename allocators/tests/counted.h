@@ -2,7 +2,8 @@
  * counted.h - a page source for tests: keeps books of what an allocator takes and gives back, and fails on demand.
  *
  * It stands between an allocator and a real page source. Pages are filled with junk when they go out and when they come
- * back, since their content is undefined then; guard pages lie on both sides of the region.
+ * back, since their content is undefined then; only every other request is told of pages that are zero, and gets them
+ * so. Guard pages lie on both sides of the region.
  */
 #ifndef HEAPBENCH_TESTS_COUNTED_H
 #define HEAPBENCH_TESTS_COUNTED_H
@@ -22,6 +23,7 @@ struct counted {
     size_t map_bytes;
     struct page_run *runs; /* what is out: ascending, neighbours joined */
     size_t nruns, capacity;
+    uintptr_t zero_from;     /* of the source */
     size_t out;              /* pages */
     size_t requests;         /* so far */
     size_t refused;          /* requests that failed, for want of pages or on demand */

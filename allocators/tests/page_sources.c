@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -49,6 +50,16 @@ static void check_signed(const struct counted *pages, uintptr_t start, size_t np
         const uintptr_t page = start + i * pages->source.page_size;
         assert_true(*(uint64_t *)page == page && *word_in(page) == page);
     }
+}
+
+/* Pages that are said to be zero are, as far as the tests write into pages that are out. */
+static void check_zero(const struct counted *pages, uintptr_t start, size_t npages)
+{
+    const size_t page = pages->source.page_size, bytes = npages * page;
+    size_t at = alloc_bytes_to_clear(&pages->source, (void *)start, bytes);
+    assert_true(at % page == 0 && at <= bytes);
+    for (; at < bytes; at += sizeof(uint64_t))
+        assert_true(*(uint64_t *)(start + at) == 0);
 }
 
 enum fit { ANY_FIT, FIRST_FIT, BEST_FIT, BUDDY_FIT };
@@ -129,8 +140,10 @@ static void take(struct counted *pages, struct random *random, const struct expe
     check_placement(expect, n, page, expected, buddy_expected);
     if (run == NULL)
         assert_true(pages->out + n > expect->capacity || n > 1);
-    else
+    else {
+        check_zero(pages, (uintptr_t)run, n);
         sign(pages, run, n);
+    }
 }
 
 /* Some pages of what is out, in a row: part of a run, or across what were two. */
@@ -217,11 +230,37 @@ static void test_source(void **state)
     run_source(*state, 16384, OPS / 4);
 }
 
+/* A run that lies half on pages that were out before: these are to be cleared, the others are not. */
+static void zero_pages_are_known(void **state)
+{
+    static const char *const known[] = {"arena", "stack"};
+    static char region[64 * 4096] __attribute__((aligned(4096)));
+    _Alignas(16) char own[1024];
+    struct page_source source;
+    (void)state;
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        const struct page_kind *kind = page_kind_by_name(known[i]);
+        assert_true(kind->state_size <= sizeof own);
+        memset(own, 0, sizeof own);
+        assert_true(kind->open(&source, own, region, sizeof region, 4096, NULL));
+        char *first = source.alloc_page(source.ctx, 4);
+        assert_int_equal(alloc_bytes_to_clear(&source, first, 4 * 4096), 0);
+        source.free_page(source.ctx, first, 4);
+        char *second = source.alloc_page(source.ctx, 6);
+        assert_ptr_equal(second, first);
+        assert_int_equal(alloc_bytes_to_clear(&source, second, 5 * 4096), 4 * 4096);
+        assert_int_equal(alloc_bytes_to_clear(&source, second, 100), 100);
+        source.zero_from = NULL;
+        assert_int_equal(alloc_bytes_to_clear(&source, second, 6 * 4096), 6 * 4096);
+    }
+}
+
 int main(void)
 {
     struct CMUnitTest tests[32];
     size_t n = 0;
     for (; page_kinds[n] != NULL; n++)
         tests[n] = (struct CMUnitTest){page_kinds[n]->name, test_source, NULL, NULL, (void *)page_kinds[n]};
+    tests[n++] = (struct CMUnitTest){"zero pages are known", zero_pages_are_known, NULL, NULL, NULL};
     return _cmocka_run_group_tests("page sources", tests, n, NULL, NULL);
 }
