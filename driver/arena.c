@@ -59,5 +59,7 @@ void pass_arena(struct bench *bench)
     const uint64_t done = loop_run(&loop, LOOP_PROGRESS, TOUCH_NONE);
     if (done < bench->plan.header->nsteps)
         bench_refused(bench, done);
-    job->arena.held_peak = bench->watch.held_peak;
+    if (!(bench->allocator.allocator->caps & CAP_HOSTED))
+        job->arena.span =
+            bench->region != NULL ? bench->watch.highest - (uintptr_t)bench->region : bench->watch.held_peak;
 }

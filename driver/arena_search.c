@@ -1,9 +1,9 @@
 /*
  * arena_search.c - the search itself; see arena_search.h.
  *
- * From the pages that were held in the largest arena it goes up or down in growing steps until one size does and one
- * does not, halves the gap to one page, and then tries sizes around: the nearest ones, and some spread from the peak of
- * live, below which no arena can do, to a quarter above.
+ * From what was used of the largest arena, which is often the answer, it goes up or down in growing steps until one
+ * size does and one does not, halves the gap to one page, and then tries sizes around: the nearest ones, and some
+ * spread from the peak of live, below which no arena can do, to a quarter above.
  */
 #include "driver/arena_search.h"
 
@@ -99,7 +99,7 @@ static uint64_t halve(struct search *search, uint64_t fails, uint64_t does)
 /* From a guess in growing steps to a size that does and one that does not, then halves. */
 static uint64_t search_from(struct search *search, uint64_t guess)
 {
-    uint64_t step = guess / 64 + 1, does = search->most, fails = search->floor;
+    uint64_t step = 1, does = search->most, fails = search->floor;
     if (probe(search, guess)) {
         does = guess;
         for (; does - fails > step && probe(search, does - step); step *= 2)
@@ -182,7 +182,7 @@ static void search_all(struct search *search)
         snprintf(found->missing, sizeof found->missing, "%s", job->arena.missing);
         return;
     }
-    uint64_t guess = job->arena.held_peak / search->page;
+    uint64_t guess = job->arena.span / search->page;
     if (guess == 0)
         guess = (peak + peak / 16) / search->page + 1;
     guess = guess <= search->floor ? search->floor + 1 : guess;

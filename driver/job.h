@@ -75,8 +75,8 @@ struct space_result {
 
 /* Of one probe: it was done, so the arena was large enough. */
 struct arena_result {
-    uint64_t held_peak; /* bytes; 0: not seen, as of the C library */
-    char missing[120];  /* why the memory cannot be limited here; "" when it is */
+    uint64_t span;     /* bytes up to the highest page handed out, or the most held; 0: not seen, as of the C library */
+    char missing[120]; /* why the memory cannot be limited here; "" when it is */
 };
 
 struct verify_result {

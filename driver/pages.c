@@ -13,6 +13,7 @@ static void *watch_alloc(void *ctx, size_t npages)
     watch->held += (uint64_t)npages * watch->inner.page_size;
     if (watch->held > watch->held_peak)
         watch->held_peak = watch->held;
+    watch->highest = ALLOC_MAX(watch->highest, (uintptr_t)pages + npages * watch->inner.page_size);
     if (watch->pages != NULL && !shadow_claim(watch->pages, (uintptr_t)pages / watch->inner.page_size, npages))
         watch->broken = "the page source handed out a page twice";
     return pages;

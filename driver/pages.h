@@ -10,6 +10,7 @@
 struct pages_watch {
     struct page_source inner;
     uint64_t held, held_peak;      /* bytes */
+    uintptr_t highest;             /* the end of the highest page handed out so far */
     const volatile uint64_t *step; /* where the run is */
     uint64_t refused_step;         /* where it was when pages were last refused; meaningless while refused is 0 */
     size_t refused;                /* how many pages were asked for then; 0: none were ever refused */

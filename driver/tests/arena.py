@@ -53,14 +53,14 @@ ok(held == HELD * PAGE, "which is more than the pages held", held)
 _, found = search(FAULTY, "--pages=mmap")
 ok(found[0]["figures"]["smallest_arena_bytes"] == HELD * PAGE, "a page source without an arena needs what is held", found)
 
-# One size more than needed in which the heap cannot be made: halving runs into it, and looking around finds out.
+# One size more than needed in which the heap cannot be made.
 result, found = search(f"{FAULTY}:fault=picky:at={NEEDED + 3}")
 figures = found[0]["figures"]
 ok(
     figures["smallest_arena_bytes"] == NEEDED * PAGE
     and figures["largest_failed_arena_bytes"] == (NEEDED + 3) * PAGE
     and figures["monotonic"] is False,
-    "a larger arena that fails is found, and the smaller one below it",
+    "a larger arena that fails is found",
     figures,
 )
 result = replay(f"--alloc={FAULTY}:fault=picky:at={NEEDED + 3}", "--arena=min", holes)
@@ -73,6 +73,16 @@ _, found = search(f"{FAULTY}:fault=picky:at={NEEDED}")
 ok(
     found[0]["figures"]["smallest_arena_bytes"] == (NEEDED + 1) * PAGE and found[0]["figures"]["monotonic"] is True,
     "the smallest that fails for its size alone makes the next one the smallest",
+    found[0]["figures"],
+)
+
+# A heap that takes 30 pages more where there are NEEDED + 3 besides its own: in a large arena it needs 30 more.
+_, found = search(f"{FAULTY}:fault=greedy:at={NEEDED + 3}")
+ok(
+    found[0]["figures"]["smallest_arena_bytes"] == NEEDED * PAGE
+    and found[0]["figures"]["largest_failed_arena_bytes"] == (NEEDED + 29) * PAGE
+    and found[0]["figures"]["monotonic"] is False,
+    "a smaller arena that does, far below larger ones that do not, is found",
     found[0]["figures"],
 )
 

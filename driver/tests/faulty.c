@@ -37,14 +37,15 @@ enum fault {
     LATE_CRASH,  /* destroy() crashes */
     PICKY,       /* create() returns NULL when there are exactly `at` pages to be had */
     FRAGILE,     /* crashes when it gets no pages */
+    GREEDY,      /* create() takes GREED pages more when at least `at` are to be had */
 };
 
-enum { EVERY_HEAP = 1000 };
+enum { EVERY_HEAP = 1000, GREED = 30 };
 
 static const char *const faults[] = {"nothing",  "overlap",     "misalign",  "outside", "too-small", "unsteady",
                                      "scribble", "lose",        "dirty",     "refuse",  "crash",     "quit",
                                      "hang",     "double-page", "leak-page", "check",   "walk-free", "walk-short",
-                                     "no-heap",  "late-crash",  "picky",     "fragile", NULL};
+                                     "no-heap",  "late-crash",  "picky",     "fragile", "greedy",    NULL};
 
 static const struct alloc_option options[] = {
     {.name = "fault", .help = "what goes wrong", .type = OPTION_CHOICE, .def = NOTHING, .choices = faults},
@@ -66,6 +67,7 @@ struct heap {
     enum fault fault;
     uint64_t at, calls;
     struct header *newest;
+    void *greed; /* GREED pages, or NULL */
     bool went_wrong;
     size_t wrong_size; /* of the block at fault, bytes */
 };
@@ -109,8 +111,11 @@ static struct heap *faulty_create(const struct page_source *source, const struct
     const enum fault fault = faulty ? (enum fault)config->opt[0] : NOTHING;
     const bool refuses = fault == NO_HEAP || (fault == PICKY && available(source) == config->opt[1]);
     struct heap *heap = refuses ? NULL : source->alloc_page(source->ctx, 1);
+    const bool takes_more = heap != NULL && fault == GREEDY && available(source) >= config->opt[1];
     if (heap != NULL)
         *heap = (struct heap){.source = *source, .fault = fault, .at = config->opt[1]};
+    if (takes_more)
+        heap->greed = source->alloc_page(source->ctx, GREED);
     return heap;
 }
 
@@ -123,6 +128,8 @@ static void faulty_destroy(struct heap *heap)
         next = at->after;
         source.free_page(source.ctx, at, at->npages);
     }
+    if (heap->greed != NULL)
+        source.free_page(source.ctx, heap->greed, GREED);
     if (heap->fault != LEAK_PAGE)
         source.free_page(source.ctx, heap, 1);
 }
