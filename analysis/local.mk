@@ -1,15 +1,28 @@
 # The analysis: programs in Python over results. Each program is analysis/PROGRAM.py with a small script that finds it.
-analysis_programs = compare
+analysis_programs = compare plot
 analysis_files = \
 	analysis/__init__.py \
 	analysis/command.py \
 	analysis/compare.py \
 	analysis/load.py \
-	analysis/statistics.py
+	analysis/plot.py \
+	analysis/statistics.py \
+	analysis/style.py \
+	analysis/summary.py
+plot_files = \
+	analysis/plots/__init__.py \
+	analysis/plots/base.py \
+	analysis/plots/instructions.py \
+	analysis/plots/latency.py \
+	analysis/plots/memory.py \
+	analysis/plots/pareto.py \
+	analysis/plots/throughput.py
 
 # Where they are installed the folders stand to each other as in the source tree.
 analysisdir = $(pkgdatadir)/analysis
 dist_analysis_DATA = $(analysis_files)
+plotsdir = $(analysisdir)/plots
+dist_plots_DATA = $(plot_files)
 resultsdir = $(pkgdatadir)/results
 dist_results_DATA = results/schema.json
 
@@ -21,12 +34,24 @@ $(analysis_programs): analysis/script.in Makefile
 	$(SED) -e "s|@""PYTHON@|$$python|" -e 's|@''script@|$@|g' -e 's|@''srcdir@|$(srcdir)|' \
 	  -e 's|@''pkgdatadir@|$(pkgdatadir)|' '$(srcdir)/analysis/script.in' > $@.new && chmod +x $@.new && mv $@.new $@
 
+# ---- Pictures -------------------------------------------------------------------------------------------------------
+
+## make plots RESULTS="FILE...": every picture as PDF, SVG and PNG in plots/, of these results (the newest of results/)
+.PHONY: plots
+RESULTS = `ls -t results/*.jsonl 2>/dev/null | head -n 1`
+plots: plot
+	@results="$(RESULTS)"; test -n "$$results" || \
+	  { echo 'make plots: no results yet; make demo or make bench writes some' >&2; exit 1; }; \
+	./plot all --directory=plots $$results
+
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 analysis_tests = \
 	analysis/tests/compare_test.py \
 	analysis/tests/load_test.py \
+	analysis/tests/plot_test.py \
 	analysis/tests/statistics_test.py \
+	analysis/tests/summary_test.py \
 	analysis/tests/types_test.py
 EXTRA_DIST += analysis/tests/common.py
 dist_check_SCRIPTS += $(analysis_tests)

@@ -88,6 +88,7 @@
 #define FIELD_TOUCHED_AT_PEAK "touched_at_peak_bytes"
 #define FIELD_TOUCHED_PEAK    "touched_peak_bytes"
 #define FIELD_TOUCHED_END     "touched_at_end_bytes"
+#define FIELD_FREE_AT_PEAK    "free_at_peak_bytes"
 #define FIELD_HELD_RATIO      "held_peak_per_requested_peak"
 #define FIELD_TOUCHED_RATIO   "touched_peak_per_requested_peak"
 #define FIELD_INTERNAL        "internal_fragmentation_at_peak"

@@ -1,0 +1,138 @@
+"""base.py - what all pictures share: a picture with its caption and its rows, panels, legends, and choosing of rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullFormatter
+
+from analysis import style
+from analysis.load import Results
+
+Row = tuple[str, int]  # a result's file and line
+
+WIDTH = 7.2  # inches: two columns of a paper
+PANEL = 2.1  # inches high
+LEGEND_COLUMNS = 7
+
+
+class NothingToShow(Exception):
+    """No row has what a picture needs; says which pass would make it."""
+
+
+@dataclass
+class Picture:
+    """A figure, what it shows in words (what n is, what a bar means), and the rows it was made of."""
+
+    name: str
+    figure: Figure
+    caption: str
+    rows: list[Row] = field(default_factory=list)
+
+    def close(self) -> None:
+        """Frees the figure."""
+        plt.close(self.figure)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which traces and allocators to show, by name; empty: all."""
+
+    traces: Sequence[str] = ()
+    allocators: Sequence[str] = ()
+
+    def of(self, table: pd.DataFrame) -> pd.DataFrame:
+        """The rows that were chosen; a name without its options or its .trace serves, too."""
+        chosen = table
+        if self.traces:
+            short = chosen["trace"].str.removesuffix(".trace")
+            chosen = chosen[chosen["trace"].isin(self.traces) | short.isin(self.traces)]
+        if self.allocators:
+            base = chosen["allocator"].map(style.base_name)
+            chosen = chosen[chosen["allocator"].isin(self.allocators) | base.isin(self.allocators)]
+        return chosen
+
+
+Maker = Callable[[Results, Selection], Picture]
+
+
+def rows_of(table: pd.DataFrame) -> list[Row]:
+    """Where the rows of a table stand."""
+    return list(zip(table["file"], table["line"]))
+
+
+def need(table: pd.DataFrame, what: str, pass_name: str) -> pd.DataFrame:
+    """The table, when it has rows."""
+    if table.empty:
+        raise NothingToShow(f"no row has {what}; measure with ./replay --passes={pass_name}")
+    return table
+
+
+@dataclass
+class Sheet:
+    """A figure of panels with room for one legend below them all, so that it lies over no data."""
+
+    figure: Figure
+    panels: list[Axes]
+    foot: SubFigure
+
+    def legend(self, specs: Iterable[str], lines: bool = True, extra: Sequence[Line2D] = ()) -> None:
+        """Names the allocators, and what else is drawn."""
+        looks = style.looks_of(style.order_of(specs))
+        handles = [
+            Line2D(
+                [],
+                [],
+                color=look.colour,
+                marker=look.marker,
+                linestyle=look.dash if lines else "none",
+                label=spec,
+            )
+            for spec, look in looks.items()
+        ]
+        handles += list(extra)
+        self.foot.legend(handles=handles, loc="center", ncols=LEGEND_COLUMNS, handlelength=2.6)
+
+
+def sheet(count: int, entries: int, height: float = PANEL, across: int = 3, share: bool = True) -> Sheet:
+    """So many panels, `across` in a line, each `height` inches high; a legend of so many entries below. Panels share
+    their axes, so that they can be compared by eye."""
+    columns = min(across, count)
+    lines = math.ceil(count / columns)
+    below = 0.1 + 0.17 * math.ceil(entries / LEGEND_COLUMNS)
+    figure = plt.figure(figsize=(WIDTH, height * lines + below), layout="constrained")
+    top, foot = figure.subfigures(2, 1, height_ratios=[height * lines, below])
+    grid = top.subplots(lines, columns, squeeze=False, sharex=share, sharey=share)
+    flat = [axes for line in grid for axes in line]
+    for axes in flat[count:]:
+        axes.remove()
+    for axes in flat[max(0, count - columns) : count]:
+        axes.xaxis.set_tick_params(labelbottom=True)
+    return Sheet(figure, flat[:count], foot)
+
+
+def by_trace(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
+    """The rows of each trace, in the order of first appearance; of several hosts, each host's."""
+    several = table["host"].nunique() > 1
+    for (host, trace, _), rows in table.groupby(["host", "trace", "hash"], sort=False):
+        name = str(trace).removesuffix(".trace")
+        yield (f"{name} on {host}" if several else name), rows
+
+
+def plain_log(axes: Axes) -> None:
+    """A logarithmic horizontal axis with plain numbers, at least two of them; once the data are drawn."""
+    axes.set_xscale("log")
+    low, high = axes.get_xlim()
+    steps = (
+        (1.0,) if high / low > 50 else (1.0, 2.0, 5.0) if high / low > 4 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+    )
+    axes.xaxis.set_major_locator(LogLocator(subs=steps))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")

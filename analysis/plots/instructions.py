@@ -1,0 +1,57 @@
+"""instructions.py - how many instructions an op takes, exactly: the mean, and how far the worst op is from it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.lines import Line2D
+
+from analysis import style
+from analysis.load import Results
+from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
+
+KINDS = {"malloc": -0.18, "free": 0.18}  # and how far from the allocator's line it is drawn
+
+
+def _draw(axes: Any, place: float, figures: dict[str, Any], look: style.Look) -> None:
+    mean, p999, worst = (
+        max(0.8, figures[name]) for name in ("mean_instructions", "p99_9_instructions", "worst_instructions")
+    )
+    axes.plot([mean, worst], [place, place], color=look.colour, linewidth=0.8)
+    axes.plot(mean, place, color=look.colour, marker="o", markersize=4)
+    axes.plot(p999, place, color=look.colour, marker="|", markersize=5)
+    axes.plot(worst, place, color=look.colour, marker="o", markerfacecolor="white", markersize=4)
+
+
+def instructions(results: Results, selection: Selection) -> Picture:
+    """For malloc and for free, from the mean to the worst op, on a log axis."""
+    table = need(selection.of(results.of_pass("instructions")), "instructions", "instructions")
+    traces = list(by_trace(table))
+    specs = style.order_of(table["allocator"])
+    looks = style.looks_of(specs)
+    page = sheet(len(traces), 3, height=0.5 + 0.2 * len(specs))
+    for axes, (name, rows) in zip(page.panels, traces):
+        style.panel_title(axes, name)
+        for _, row in rows.iterrows():
+            for kind, shift in KINDS.items():
+                if kind in row["figures"]["instructions"]:
+                    place = specs.index(row["allocator"]) + shift
+                    _draw(axes, place, row["figures"]["instructions"][kind], looks[row["allocator"]])
+        axes.set_xscale("log")
+        axes.set_ylim(len(specs) - 0.4, -0.6)
+        axes.set_yticks(range(len(specs)), specs)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("instructions of a call")
+    marks = [
+        Line2D([], [], color="black", marker="o", linestyle="none", label="mean"),
+        Line2D([], [], color="black", marker="|", linestyle="none", label="99.9 % take no more"),
+        Line2D([], [], color="black", marker="o", markerfacecolor="white", linestyle="none", label="worst"),
+    ]
+    page.foot.legend(handles=marks, loc="center", ncols=3)
+    sets = ", ".join(sorted({str(figures["instruction_set"]) for figures in table["figures"]}))
+    caption = (
+        f"Instructions ({sets}) from call to return, counted exactly in one replay; upper line of each allocator: "
+        "malloc, lower line: free. Log axis. What the page source executes is not included."
+    )
+    return Picture("instructions", page.figure, caption, rows_of(table))

@@ -1,0 +1,70 @@
+"""latency.py - how slow the slowest calls are: the share of calls that take longer, and each allocator's own worst."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from analysis import style
+from analysis.load import Results
+from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
+from matplotlib.lines import Line2D
+
+
+def _share_above(cell: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Times and the share of all calls of all runs that took longer; without the last, whose share is nothing."""
+    counts: Counter[float] = Counter()
+    for figures in cell["figures"]:
+        for upto, count in figures["histogram"]["upto_ns_and_count"]:
+            counts[upto] += count
+    times = sorted(counts)
+    shares = 1 - np.cumsum([counts[time] for time in times]) / sum(counts.values())
+    return times[:-1], [float(share) for share in shares[:-1]]
+
+
+def latency(results: Results, selection: Selection) -> Picture:
+    """Complementary cumulative distributions on log axes, all runs together, the allocator's own worst case marked."""
+    table = need(selection.of(results.of_pass("latency")), "latencies", "latency")
+    traces = list(by_trace(table))
+    looks = style.looks_of(style.order_of(table["allocator"]))
+    worst_mark = Line2D(
+        [], [], color="black", marker="o", markerfacecolor="none", linestyle="none", label="own worst case"
+    )
+    page = sheet(len(traces), len(looks) + 1, height=2.4)
+    least_share = 1.0
+    for axes, (name, rows) in zip(page.panels, traces):
+        style.panel_title(axes, name)
+        for spec, cell in rows.groupby("allocator"):
+            look = looks[str(spec)]
+            times, shares = _share_above(cell)
+            axes.step(times, shares, where="post", color=look.colour, linestyle=look.dash)
+            last = cell.sort_values("line").iloc[-1]["figures"]
+            ops = last["histogram"]["upto_ns_and_count"]
+            share = 1 / sum(count for _, count in ops)
+            least_share = min(least_share, share / len(cell))
+            axes.plot(
+                last["worst_of_least_ns"],
+                share,
+                color=look.colour,
+                marker=look.marker,
+                markerfacecolor="none",
+                markersize=6,
+            )
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.set_xlabel("time of a call [ns]")
+    for axes in page.panels[::3]:
+        axes.set_ylabel("share of calls slower")
+    page.panels[0].set_ylim(least_share / 2, 1)
+    page.legend(looks, extra=[worst_mark])
+    error = float(table["figures"].iloc[0]["histogram"]["relative_error"])
+    runs = table.groupby(["hash", "allocator"]).size()
+    n = "–".join(str(number) for number in sorted({int(runs.min()), int(runs.max())}))
+    caption = (
+        f"Share of calls that took longer than a time, n = {n} runs together, interrupts and the clock's own cost "
+        f"included; a time may be read up to {error * 100:.2g} % too high. Hollow marks: the worst case of the "
+        "allocator itself, the largest over all ops of the least time that the op took in any run."
+    )
+    return Picture("latency", page.figure, caption, rows_of(table))

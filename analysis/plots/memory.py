@@ -1,0 +1,124 @@
+"""memory.py - memory held over time against what is live, and what the peak of it is made of."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from analysis import style
+from analysis.load import Results
+from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
+
+MIB = 1 << 20
+HIGHEST = 2.5  # of the peak of live: what is above leaves the panel
+
+
+def memory(results: Results, selection: Selection) -> Picture:
+    """Held at up to 256 points of the replay, a line an allocator; the grey area is what is live."""
+    table = selection.of(results.of_pass("space"))
+    known = table["figures"].map(lambda figures: figures["held_peak_bytes"] is not None)
+    table = need(table[known], "bytes held", "space")
+    traces = list(by_trace(table))
+    looks = style.looks_of(style.order_of(table["allocator"]))
+    live = Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)")
+    page = sheet(len(traces), len(looks) + 1, share=False)
+    for axes, (name, rows) in zip(page.panels, traces):
+        style.panel_title(axes, name)
+        for _, row in rows.iterrows():
+            samples, look = row["figures"]["samples"], looks[row["allocator"]]
+            held = np.array(samples["held_bytes"], dtype=float) / MIB
+            axes.plot(np.array(samples["op_index"]) / 1e3, held, color=look.colour, linestyle=look.dash)
+        samples = rows.iloc[0]["figures"]["samples"]
+        ops, requested = np.array(samples["op_index"]) / 1e3, np.array(samples["requested_bytes"]) / MIB
+        axes.fill_between(ops, requested, color="#cccccc", linewidth=0)
+        peak = max(figures["requested_peak_bytes"] for figures in rows["figures"]) / MIB
+        axes.set_ylim(0, min(axes.get_ylim()[1], HIGHEST * peak))
+        axes.set_xlim(0, max(ops))
+        axes.set_xlabel("op [thousands]")
+    for axes in page.panels[::3]:
+        axes.set_ylabel("memory [MiB]")
+    page.legend(looks, extra=[live])
+    caption = (
+        "Memory taken from the page source as the replay goes on, at up to 256 evenly spaced ops of one replay (it "
+        f"repeats exactly), over what the program asked for (grey). Above {HIGHEST} times the peak of live a line leaves "
+        "its panel."
+    )
+    return Picture("memory", page.figure, caption, rows_of(table))
+
+
+PARTS = {"internal": "#4477AA", "external": "#EE6677", "metadata": "#CCBB44"}
+
+
+def _parts(figures: dict[str, Any]) -> dict[str, float] | None:
+    """What is held beyond the live bytes at the peak of live, over them; None where it is not known."""
+    live, granted, held = (
+        figures[name] for name in ("requested_peak_bytes", "granted_at_peak_bytes", "held_at_peak_bytes")
+    )
+    free = figures.get("free_at_peak_bytes")
+    if held is None or free is None or not live:
+        return None
+    return {
+        "internal": (granted - live) / live,
+        "external": free / live,
+        "metadata": max(0, held - granted - free) / live,
+    }
+
+
+def fragmentation(results: Results, selection: Selection) -> Picture:
+    """Stacked bars: blocks larger than asked for, free blocks, and what the allocator keeps for itself."""
+    table = selection.of(results.of_pass("space"))
+    parts = table["figures"].map(_parts)
+    table = need(table.assign(parts=parts)[parts.notna()], "the bytes in free blocks at the peak", "space")
+    traces = list(by_trace(table))
+    specs = style.order_of(table["allocator"])
+    page = sheet(len(traces), len(PARTS), height=0.55 + 0.16 * len(specs))
+    most = 0.0
+    for axes, (name, rows) in zip(page.panels, traces):
+        style.panel_title(axes, name)
+        for _, row in rows.iterrows():
+            left = 0.0
+            for part, colour in PARTS.items():
+                width = row["parts"][part] * 100
+                axes.barh(specs.index(row["allocator"]), width, left=left, color=colour, height=0.7)
+                left += width
+            most = max(most, left)
+        axes.set_ylim(len(specs) - 0.4, -0.6)
+        axes.set_yticks(range(len(specs)), specs)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        axes.set_xlabel("beyond live [%]")
+    limit = float(np.quantile([sum(row.values()) * 100 for row in table["parts"]], 0.9)) * 1.3
+    if limit < most:
+        _cut_bars(page.panels, traces, specs, limit)
+    page.foot.legend(handles=[Patch(color=c, label=p) for p, c in PARTS.items()], loc="center", ncols=3)
+    caption = (
+        "Memory held at the peak of live beyond the live bytes, in percent of them: internal (blocks larger than asked "
+        "for), external (free blocks) and metadata (all else: headers, tables, unused ends). Bars that end in a number "
+        "are longer than drawn."
+    )
+    return Picture("fragmentation", page.figure, caption, rows_of(table))
+
+
+def _cut_bars(
+    panels: list[Any], traces: list[tuple[str, pd.DataFrame]], specs: list[str], limit: float
+) -> None:
+    """Writes the length of what goes beyond the axis at its end."""
+    panels[0].set_xlim(0, limit)
+    for axes, (_, rows) in zip(panels, traces):
+        for _, row in rows.iterrows():
+            total = sum(row["parts"].values()) * 100
+            if total > limit:
+                at = (limit * 0.98, specs.index(row["allocator"]))
+                axes.text(
+                    *at,
+                    f"{total:,.0f} %",
+                    ha="right",
+                    va="center",
+                    fontsize=6,
+                    color="white",
+                    fontweight="bold",
+                )

@@ -1,0 +1,46 @@
+"""throughput.py - time per op of every allocator, beside the floor that the replay loop itself sets."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from analysis import statistics, style
+from analysis.load import FLOOR, Results
+from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, rows_of, sheet
+
+
+def throughput(results: Results, selection: Selection) -> Picture:
+    """A dot an allocator with its interval, on a log axis; the floor is the dashed line."""
+    everything = results.figure("throughput", "ns_per_op")
+    table = need(selection.of(everything), "times", "throughput")
+    table = table[table["allocator"] != FLOOR]
+    traces = list(by_trace(need(table, "times of an allocator", "throughput")))
+    specs = style.order_of(table["allocator"])
+    looks = style.looks_of(specs)
+    page = sheet(len(traces), 0, height=0.55 + 0.15 * len(specs))
+    runs: set[int] = set()
+    for axes, (name, rows) in zip(page.panels, traces):
+        style.panel_title(axes, name)
+        floor = everything[(everything["hash"].isin(rows["hash"])) & (everything["allocator"] == FLOOR)]
+        if len(floor):
+            axes.axvline(floor["value"].median(), color="black", linestyle="--", linewidth=0.8)
+        for spec, cell in rows.groupby("allocator"):
+            interval = statistics.median_interval(cell["value"].to_numpy())
+            runs.add(interval.n)
+            bars = np.nan_to_num([[interval.median - interval.low], [interval.high - interval.median]])
+            look = looks[str(spec)]
+            axes.errorbar(
+                interval.median, specs.index(str(spec)), xerr=bars, color=look.colour, marker=look.marker
+            )
+        axes.set_ylim(len(specs) - 0.5, -0.5)
+        axes.set_yticks(range(len(specs)), specs)
+        axes.grid(axis="y", visible=False)
+        axes.tick_params(axis="y", length=0)
+        plain_log(axes)
+        axes.set_xlabel("time per op [ns]")
+    counts = "–".join(str(n) for n in sorted({min(runs), max(runs)}))
+    caption = (
+        f"Time per op, median of n = {counts} runs, each a process of its own; bars: 95 % bootstrap interval of the "
+        "median. Log axis. Dashed: what the replay loop takes by itself (null), which every time contains."
+    )
+    return Picture("throughput", page.figure, caption, rows_of(table))

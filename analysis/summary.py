@@ -1,0 +1,111 @@
+"""summary.py - the three things one chooses an allocator by, on each trace: time, memory and worst case; and the Pareto
+set, the allocators that no other one betters in all three.
+
+Time is the median above the floor (of the replay loop), memory the peak of touched pages over the peak of live bytes
+(the one figure that a malloc of others has, too), the worst case the most instructions of an op where they were
+counted, else the allocator's own slowest call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import FLOOR, Results
+
+YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
+
+# Column, what it is in words, and its unit.
+AXES = {
+    "time": ("time above the floor", "ns/op"),
+    "memory": ("touched over live, peaks", ""),
+    "worst": ("slowest op", "ns"),
+    "worst_instructions": ("most instructions of an op", "instructions"),
+}
+
+
+@dataclass(frozen=True)
+class Study:
+    """One trace on one host: a row an allocator, columns AXES, NaN where not measured."""
+
+    host: str
+    trace: str
+    hash: str
+    table: pd.DataFrame
+
+    def axes(self) -> list[str]:
+        """The columns to choose by: of the two worst cases, the exact one where every allocator has it."""
+        exact = self.table["worst_instructions"].notna().all()
+        return ["time", "memory", "worst_instructions" if exact else "worst"]
+
+
+def _median(rows: pd.DataFrame) -> pd.Series:
+    return rows.groupby("allocator")["value"].median()
+
+
+def _worst_instructions(rows: pd.DataFrame) -> pd.Series:
+    worst = [
+        max(kind["worst_instructions"] for kind in figures["instructions"].values())
+        for figures in rows["figures"]
+    ]
+    return rows.assign(value=worst).groupby("allocator")["value"].max()
+
+
+def studies(results: Results) -> Iterator[Study]:
+    """Every trace of every host, in the order of first appearance."""
+    parts = {
+        "time": results.figure("throughput", "above_floor_ns_per_op"),
+        "memory": results.figure("space", "touched_peak_per_requested_peak"),
+        "worst": results.figure("latency", "worst_of_least_ns"),
+        "worst_instructions": results.of_pass("instructions"),
+    }
+    for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
+        columns = {}
+        for name, part in parts.items():
+            mine = part[(part["host"] == host) & (part["hash"] == hash_)]
+            if name == "worst_instructions":
+                columns[name] = _worst_instructions(mine)
+            elif name == "worst":  # each run's row has the least so far: the last is of all
+                columns[name] = mine.groupby("allocator")["value"].last()
+            else:
+                columns[name] = _median(mine)
+        known = [spec for spec in dict.fromkeys(rows["allocator"]) if spec not in YARDSTICKS]
+        yield Study(str(host), str(trace), str(hash_), pd.DataFrame(columns, index=known, dtype=float))
+
+
+def pareto(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:
+    """The rows that no other row betters: none is at most as large in all columns and smaller in one. Rows that lack a
+    figure cannot be judged and are left out."""
+    known = table.dropna(subset=list(columns))
+    values = known[list(columns)].to_numpy()
+    kept = []
+    for place, name in enumerate(known.index):
+        no_worse = (values <= values[place]).all(axis=1)
+        better = (values < values[place]).any(axis=1)
+        if not (no_worse & better).any():
+            kept.append(str(name))
+    return kept
+
+
+def best(table: pd.DataFrame, column: str) -> str | None:
+    """The allocator with the least of a column; None when nobody has it."""
+    values = table[column].dropna()
+    return str(values.idxmin()) if len(values) else None
+
+
+def overall(found: Sequence[Study]) -> pd.DataFrame:
+    """Geometric means over the traces of each column's ratio to the best there: 1 is the best everywhere. Only
+    allocators that did every trace; NaN where a figure is missing of one."""
+    ratios = []
+    for study in found:
+        least = study.table.min()
+        ratios.append(np.log(study.table.clip(lower=1e-9) / least.clip(lower=1e-9)))
+    if not ratios:
+        return pd.DataFrame(columns=list(AXES))
+    everywhere = set.intersection(*(set(ratio.index) for ratio in ratios))
+    names = [name for name in ratios[0].index if name in everywhere]
+    means = np.exp(sum(ratio.loc[names] for ratio in ratios) / len(ratios))
+    return pd.DataFrame(means, index=names)

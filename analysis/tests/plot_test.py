@@ -1,0 +1,143 @@
+"""plot_test.py - every picture is made, in every format, always the same, and nothing in it lies over anything else."""
+
+import importlib
+import os
+import subprocess
+import sys
+
+from common import BUILD, finish, measured, ok, skip, throughput_rows, work, written
+
+try:
+    importlib.import_module("matplotlib")
+except ImportError:
+    skip("plots", "this python3 has no matplotlib (Debian: python3-matplotlib)")
+    finish()
+
+from matplotlib.axes import Axes  # noqa: E402
+from matplotlib.text import Text  # noqa: E402
+
+from analysis import style  # noqa: E402
+from analysis.load import load  # noqa: E402
+from analysis.plots import PICTURES  # noqa: E402
+from analysis.plots.base import Selection  # noqa: E402
+
+names = "null,libc,watermark,pool,freelist,slob,buddy,slab,segfit,tlsf"
+rows = measured(f"--alloc={names}", "--runs=2", "--passes=space,throughput,latency,instructions")
+# More traces, as a sweep has them: the same rows under other names.
+many = [
+    {**row, "trace": {**row["trace"], "name": f"{name}.trace", "hash": f"{number:032x}"}}
+    for number, name in enumerate(("compiler", "linker", "perl", "python3"))
+    for row in rows
+]
+counted = any(row["pass"] == "instructions" and row["status"] == "done" for row in rows)
+path = written(many)
+results = load([path])
+
+
+def plot(*args):
+    command = [sys.executable, os.path.join(BUILD, "plot"), *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, cwd=work.name)
+
+
+def ticks_of(axes):
+    """The labels of an axes' ticks: those that are seen, and all."""
+    for axis in (axes.xaxis, axes.yaxis):
+        low, high = sorted(axis.get_view_interval())
+        for minor in (False, True):
+            for place, label in zip(axis.get_ticklocs(minor=minor), axis.get_ticklabels(minor=minor)):
+                yield label, low <= place <= high
+
+
+def texts_of(figure):
+    """Every text that can be seen, with its box in pixels."""
+    figure.canvas.draw()
+    renderer = figure.canvas.get_renderer()
+    ticks = {label: seen for axes in figure.findobj(Axes) for label, seen in ticks_of(axes)}
+    found = [
+        text
+        for text in figure.findobj(Text)
+        if ticks.get(text, text.get_visible()) and text.get_text().strip()
+    ]
+    return [(text.get_text(), text.get_window_extent(renderer)) for text in dict.fromkeys(found)]
+
+
+style.use()
+for name, make in PICTURES.items():
+    if name == "instructions" and not counted:
+        skip(name, "no instructions on this machine: is qemu-user there?")
+        continue
+    picture = make(results, Selection())
+    texts = texts_of(picture.figure)
+    over = [
+        (a, b)
+        for place, (a, first) in enumerate(texts)
+        for b, second in texts[:place]
+        if first.shrunk(0.9, 0.8).overlaps(second.shrunk(0.9, 0.8))
+    ]
+    ok(not over, f"{name}: no text lies over another", over[:5])
+    frame = picture.figure.bbox
+    cut = [
+        text
+        for text, box in texts
+        if box.x0 < -1 or box.y0 < -1 or box.x1 > frame.x1 + 1 or box.y1 > frame.y1 + 1
+    ]
+    ok(not cut, f"{name}: no text is cut off", cut)
+    bare = [
+        axes.get_xlabel()
+        for axes in picture.figure.findobj(lambda a: hasattr(a, "get_xlabel"))
+        if not axes.get_xlabel()
+    ]
+    ok(not bare, f"{name}: every horizontal axis says what it is")
+    ok(len(picture.rows) > 0 and {file for file, _ in picture.rows} == {path}, f"{name}: it names its rows")
+    ok(len(picture.caption) > 40, f"{name}: it has a caption", picture.caption)
+    picture.close()
+
+result = plot("all", path, "--directory=out")
+files = set(os.listdir(os.path.join(work.name, "out")))
+made = [name for name in PICTURES if f"{name}.pdf" in files]
+ok(
+    result.returncode == 0 and set(made) >= set(PICTURES) - {"instructions"},
+    "plot all makes every picture",
+    result,
+)
+ok(
+    files == {f"{name}.{suffix}" for name in made for suffix in ("pdf", "svg", "png")},
+    "as PDF, SVG and PNG",
+    files,
+)
+
+
+def read(name):
+    with open(os.path.join(work.name, name), "rb") as file:
+        return file.read()
+
+
+for suffix in ("svg", "pdf"):
+    plot("throughput", path, f"--output=a.{suffix}")
+    plot("throughput", path, f"--output=b.{suffix}")
+    ok(read(f"a.{suffix}") == read(f"b.{suffix}"), f"the same rows make the same .{suffix}, byte for byte")
+plot("throughput", path, "--trace=perl", "--alloc=slab,tlsf", "--output=two.svg")
+text = read("two.svg").decode()
+ok(
+    "slab" in text and "tlsf" in text and "buddy" not in text and "linker" not in text,
+    "only what was chosen is shown",
+)
+
+timed = written(throughput_rows({"a.trace": {"null": [1.0, 1.1], "slab": [2.0, 2.1]}}))
+for name, args, code, said in (
+    ("no such picture", ["portrait", path], 2, "invalid choice: 'portrait'"),
+    ("no such format", ["memory", path, "--output=x.gif"], 2, ".pdf, .svg or .png"),
+    ("one file for all", ["all", path, "--output=x.pdf"], 2, "name a --directory"),
+    ("nothing to show", ["memory", timed], 3, "no row has bytes held; measure with ./replay --passes=space"),
+    ("no such trace", ["throughput", path, "--trace=none"], 3, "no picture throughput"),
+    ("no such file", ["throughput", "/no/such"], 3, "/no/such: cannot be read"),
+    ("no place to write", ["throughput", path, "--output=/dev/null/x.pdf"], 4, "cannot be written"),
+):
+    result = plot(*args)
+    ok(
+        result.returncode == code and said in result.stderr and "Traceback" not in result.stderr,
+        f"{name}: exit code {code}, and why",
+        result,
+    )
+
+finish()
