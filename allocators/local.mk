@@ -42,7 +42,9 @@ allocator_test_files = \
 	allocators/tests/counted.c \
 	allocators/tests/counted.h \
 	allocators/tests/model.c \
-	allocators/tests/model.h
+	allocators/tests/model.h \
+	driver/alone.c \
+	driver/alone.h
 
 dist_check_SCRIPTS += allocators/tests/freestanding.sh
 TESTS += allocators/tests/freestanding.sh
@@ -55,6 +57,7 @@ allocators_skeleton_so_LDFLAGS = -shared
 
 if HAVE_CMOCKA
 allocator_tests = \
+	allocators/tests/adversary \
 	allocators/tests/avl \
 	allocators/tests/classes \
 	allocators/tests/contract \
@@ -65,6 +68,9 @@ allocator_tests = \
 	allocators/tests/plugin \
 	allocators/tests/simple \
 	allocators/tests/slob
+allocators_tests_adversary_SOURCES = allocators/tests/adversary.c driver/alone.c driver/alone.h
+allocators_tests_adversary_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_adversary_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 allocators_tests_avl_SOURCES = allocators/tests/avl.c
 allocators_tests_avl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_avl_LDADD = $(CMOCKA_LIBS)

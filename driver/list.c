@@ -18,7 +18,7 @@ void list_all(void)
     }
     printf("  %-12s  any library that replaces malloc\n", FOREIGN_PREFIX "/PATH.so");
     printf("  %-12s  a plug-in: a shared object that exports %s\n", "./FILE.so", PLUGIN_SYMBOL);
-    printf("\nPage sources (--pages):\n");
+    printf("\nPage sources (--pages; --alloc=" ALONE_PREFIX "NAME replays one alone):\n");
     for (size_t i = 0; page_kinds[i] != NULL; i++)
         printf("  %-12s  %s\n", page_kinds[i]->name, page_kinds[i]->summary);
     printf("\n--alloc-help=NAME lists the options of one.\n");
@@ -44,7 +44,8 @@ static void print_options(const char *name, const char *summary, const struct al
 bool list_options(const char *name, struct error *error)
 {
     struct allocator_spec spec;
-    const struct page_kind *kind = page_kind_by_name(name);
+    const bool alone = strncmp(name, ALONE_PREFIX, strlen(ALONE_PREFIX)) == 0;
+    const struct page_kind *kind = page_kind_by_name(alone ? name + strlen(ALONE_PREFIX) : name);
     if (kind != NULL) {
         print_options(kind->name, kind->summary, kind->options);
         return true;

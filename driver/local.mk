@@ -2,6 +2,7 @@
 noinst_LIBRARIES += driver/libdriver.a
 driver_libdriver_a_SOURCES = \
 	driver/bench.h driver/job.h driver/op.h driver/loop.h driver/fields.h \
+	driver/alone.c driver/alone.h \
 	driver/arena.c driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
 	driver/figures.c driver/figures.h \
@@ -105,8 +106,8 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test \

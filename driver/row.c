@@ -119,9 +119,10 @@ static json_t *pages_object(const struct run *run)
     struct pages_spec spec;
     struct error error = {.code = EXIT_DONE};
     const bool hosted = run->cell->spec.allocator->caps & CAP_HOSTED;
-    if (hosted || !pages_spec_read(&spec, run->cli->pages, &error))
+    const char *text = cell_pages(run->cell, run->cli);
+    if (hosted || !pages_spec_read(&spec, text, &error))
         return json_null(); /* it brings its own memory */
-    json_t *object = named_object(spec.kind->name, run->cli->pages, spec.kind->options, &spec.values);
+    json_t *object = named_object(spec.kind->name, text, spec.kind->options, &spec.values);
     json_object_set_new(object, FIELD_ARENA, json_integer((json_int_t)run->study->arena_bytes));
     return object;
 }

@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "driver/alone.h"
+
 const struct foreign_malloc foreign_mallocs[] = {
     {"jemalloc", "libjemalloc.so.2", "libjemalloc2"},
     {"tcmalloc", "libtcmalloc_minimal.so.4", "libtcmalloc-minimal4"},
@@ -95,14 +97,46 @@ static bool foreign_read(struct allocator_spec *spec, const char *name, struct e
     return true;
 }
 
+/* `option` is what messages begin with, up to the name of the page source. */
+static bool pages_read(struct pages_spec *spec, const char *option, const char *text, struct error *error)
+{
+    char name[64], words[400];
+    spec->kind = name_of(name, sizeof name, text) ? page_kind_by_name(name) : NULL;
+    if (spec->kind == NULL)
+        return error_set(error, EXIT_USAGE, "%s%.100s: no such page source; --list names them", option, text);
+    if (!options_parse(&spec->values, spec->kind->options, text, words, sizeof words))
+        return error_set(error, EXIT_USAGE, "%s%s", option, words);
+    return true;
+}
+
+bool pages_spec_read(struct pages_spec *spec, const char *text, struct error *error)
+{
+    return pages_read(spec, "--pages=", text, error);
+}
+
+/* `text` is the page source to be replayed alone; it is read to refuse it early, and the worker reads it again. */
+static bool alone_read(struct allocator_spec *spec, const char *text, struct error *error)
+{
+    struct pages_spec pages;
+    if (!pages_read(&pages, "--alloc=" ALONE_PREFIX, text, error))
+        return false;
+    *spec = (struct allocator_spec){.pages = text};
+    spec->allocator = pages.kind->caps & CAP_HOSTED ? &allocator_pages : &allocator_pages_of_region;
+    spec->name = spec->allocator->name;
+    return true;
+}
+
 bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct error *error)
 {
     char name[400], words[400];
+    if (strncmp(text, ALONE_PREFIX, strlen(ALONE_PREFIX)) == 0)
+        return alone_read(spec, text + strlen(ALONE_PREFIX), error);
     const bool by_path = strncmp(text, FOREIGN_PREFIX, strlen(FOREIGN_PREFIX)) == 0;
     if (by_path ? (size_t)snprintf(name, sizeof name, "%s", text) >= sizeof name : !name_of(name, sizeof name, text))
         return error_set(error, EXIT_USAGE, "--alloc: a name of more than %zu bytes", sizeof name - 1);
     if (!foreign_read(spec, name, error))
         return false;
+    spec->pages = NULL;
     spec->inlined = strcmp(name, NULL_INLINE_NAME) == 0;
     if (spec->preload[0] != '\0')
         spec->allocator = allocator_by_name("libc");
@@ -110,6 +144,8 @@ bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct e
         spec->allocator = plugin_load(name, error);
     else
         spec->allocator = allocator_by_name(spec->inlined ? "null" : name);
+    if (strcmp(name, "pages") == 0)
+        return error_set(error, EXIT_USAGE, "--alloc=pages: name a page source, as pages:avl; --list names them");
     if (spec->allocator == NULL)
         return error_set(error, EXIT_USAGE, "--alloc=%s: no such allocator; --list names them, a plug-in needs a '/'",
                          name);
@@ -122,15 +158,4 @@ bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct e
 bool spec_is_libc(const struct allocator_spec *spec)
 {
     return spec->allocator == allocator_by_name("libc") && spec->preload[0] == '\0';
-}
-
-bool pages_spec_read(struct pages_spec *spec, const char *text, struct error *error)
-{
-    char name[64], words[400];
-    spec->kind = name_of(name, sizeof name, text) ? page_kind_by_name(name) : NULL;
-    if (spec->kind == NULL)
-        return error_set(error, EXIT_USAGE, "--pages=%.100s: no such page source; --list names them", text);
-    if (!options_parse(&spec->values, spec->kind->options, text, words, sizeof words))
-        return error_set(error, EXIT_USAGE, "--pages=%s", words);
-    return true;
 }

@@ -24,10 +24,14 @@ struct foreign_malloc {
 extern const struct foreign_malloc foreign_mallocs[]; /* ends with .name NULL */
 #define FOREIGN_PREFIX "lib:"                         /* any other, by its path */
 
+/* A page source replayed alone, with the source's own options behind it: "pages:bitmap:fit=next". */
+#define ALONE_PREFIX "pages:"
+
 struct allocator_spec {
     const struct allocator *allocator;
     const char *name; /* the allocator's, or the foreign malloc's; valid as long as the spec's text */
     struct option_values values;
+    const char *pages; /* ALONE_PREFIX: the page source, as --pages names it; NULL: the one of --pages */
     bool inlined;      /* NULL_INLINE_NAME; allocator is null's */
     char preload[400]; /* the library of a foreign malloc; allocator is libc's. "": none */
 };

@@ -4,6 +4,7 @@
 #ifndef HEAPBENCH_STUDY_H
 #define HEAPBENCH_STUDY_H
 
+#include "driver/cli.h"
 #include "driver/histogram.h"
 #include "driver/icount/icount.h"
 #include "driver/job.h"
@@ -57,6 +58,12 @@ struct cell {
     struct latency_study latency;
     struct icount_study instructions;
 };
+
+/* The page source that it stands on, as on the command line. */
+static inline const char *cell_pages(const struct cell *cell, const struct cli *cli)
+{
+    return cell->spec.pages != NULL ? cell->spec.pages : cli->pages;
+}
 
 /* One trace. */
 struct study {

@@ -155,7 +155,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
     snprintf(job->preload, sizeof job->preload, "%s", cell->spec.preload);
-    snprintf(job->pages, sizeof job->pages, "%s", cli->pages);
+    snprintf(job->pages, sizeof job->pages, "%s", cell_pages(cell, cli));
 }
 
 /* Every pass has one run, however long it takes; which others were left out is said. */

@@ -370,7 +370,7 @@ void table_legend(FILE *out, const struct cli *cli)
     if (cli->passes[PASS_INSTRUCTIONS])
         fprintf(out,
                 "i/malloc, i/free, i/realloc: instructions of a call, their mean, and the worst; the page source's "
-                "are not in it.\n");
+                "are not in it, but\n  for one that is replayed alone.\n");
     fprintf(out, "-: not measured.\n");
 }
 

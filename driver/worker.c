@@ -114,7 +114,7 @@ void bench_open(struct bench *bench, bool watched)
     bench->watch = (struct pages_watch){.held = 0};
     if (watched)
         pages_watch_open(&bench->watch, &bench->source, &bench->inner, &job->step, bench->pages_out);
-    if (job->pass == PASS_INSTRUCTIONS)
+    if (job->pass == PASS_INSTRUCTIONS && bench->allocator.pages == NULL)
         icount_count_pages(bench);
     bench->heap = bench->allocator.allocator->create(&bench->source, &bench->config);
     if (bench->heap != NULL)

@@ -6,6 +6,7 @@ trace_files = \
 	traces/source.c traces/source.h traces/map.h traces/write_all.h \
 	traces/import/import.c traces/import/import.h traces/import/android.c traces/import/wee_alloc.c \
 	traces/synth/synth.c traces/synth/synth.h traces/synth/churn.c traces/synth/kernel.c \
+	traces/synth/adversary.c \
 	traces/plan.c traces/plan.h
 
 noinst_LIBRARIES += traces/libtraces.a

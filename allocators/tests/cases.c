@@ -6,12 +6,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "driver/alone.h"
+
 const struct allocator *tested_allocator(size_t i)
 {
     for (size_t at = 0; allocators[at] != NULL; at++)
         if (!(allocators[at]->caps & CAP_YARDSTICK) && i-- == 0)
             return allocators[at];
-    return i == 0 ? &heapbench_allocator : NULL;
+    return i == 0 ? &heapbench_allocator : i == 1 ? &allocator_pages : NULL;
 }
 
 /* The j-th value of an option that is worth a test of its own. False: no more. */

@@ -7,8 +7,8 @@
 #include "allocators/options.h"
 #include "allocators/tests/model.h"
 
-/* The i-th allocator under test: those of the table but the yardstick that overlaps, and the skeleton; NULL: no more.
- */
+/* The i-th allocator under test: those of the table but the yardstick that overlaps, the skeleton, and the page source
+ * alone; NULL: no more. */
 const struct allocator *tested_allocator(size_t i);
 
 /*

@@ -137,11 +137,12 @@ bool counted_holds(const struct counted *counted, const void *start, size_t byte
     return at < counted->nruns && counted->runs[at].start <= from && bytes <= counted->runs[at].end - from;
 }
 
-bool counted_open(struct counted *counted, const struct page_kind *kind, size_t region_bytes, size_t page_size)
+bool counted_open_as(struct counted *counted, const struct page_kind *kind, const char *spec, size_t region_bytes,
+                     size_t page_size)
 {
     struct option_values values;
     *counted = (struct counted){.kind = kind, .map_bytes = region_bytes + 2 * GUARD + page_size};
-    if (!options_parse(&values, kind->options, kind->name, counted->error, sizeof counted->error))
+    if (!options_parse(&values, kind->options, spec, counted->error, sizeof counted->error))
         return false;
     counted->map = mmap(NULL, counted->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     counted->state = aligned_alloc(16, ALLOC_ROUND_UP(ALLOC_MAX(kind->state_size, 1), 16));
@@ -162,6 +163,11 @@ bool counted_open(struct counted *counted, const struct page_kind *kind, size_t 
                                            .page_size = page_size,
                                            .zero_from = &counted->zero_from};
     return true;
+}
+
+bool counted_open(struct counted *counted, const struct page_kind *kind, size_t region_bytes, size_t page_size)
+{
+    return counted_open_as(counted, kind, kind->name, region_bytes, page_size);
 }
 
 void counted_close(struct counted *counted)

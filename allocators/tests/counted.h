@@ -33,6 +33,10 @@ struct counted {
 
 /* Opens `kind` with its default options over a region of its own. False: this kind cannot have such pages here. */
 bool counted_open(struct counted *counted, const struct page_kind *kind, size_t region_bytes, size_t page_size);
+
+/* The same with other options: "bitmap:fit=next". */
+bool counted_open_as(struct counted *counted, const struct page_kind *kind, const char *spec, size_t region_bytes,
+                     size_t page_size);
 void counted_close(struct counted *counted);
 
 /* Whether all of [start, start + bytes) is in pages that are out. */

@@ -1,8 +1,8 @@
 /*
  * page_sources.c - every page source keeps what alloc.h promises: pages that are aligned and nobody else's, parts and
  * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena and
- * bitmap: first fit; avl: best fit; buddy: a block of a power of two at a multiple of its length), each is compared
- * with a search of a plain map.
+ * bitmap: first fit, or next fit; avl: best fit; buddy: a block of a power of two at a multiple of its length), each is
+ * compared with a search of a plain map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -62,30 +62,38 @@ static void check_zero(const struct counted *pages, uintptr_t start, size_t npag
         assert_true(*(uint64_t *)(start + at) == 0);
 }
 
-enum fit { ANY_FIT, FIRST_FIT, BEST_FIT, BUDDY_FIT };
+enum fit { ANY_FIT, FIRST_FIT, NEXT_FIT, BEST_FIT, BUDDY_FIT };
 
 struct expectation {
     uintptr_t base;  /* the region's first page that is handed out */
     size_t capacity; /* pages */
+    size_t last;     /* next fit: behind the page handed out last */
     enum fit fit;
 };
 
 /* Where n pages should come from, as a page's index from the first: the lowest of the gaps, or of the smallest gaps,
- * that hold them. The capacity: there is none. */
-static size_t expected_page(const struct counted *pages, const struct expectation *expect, size_t n)
+ * that hold them; of gaps, what lies from page `from` on. The capacity: there is none. */
+static size_t expected_from(const struct counted *pages, const struct expectation *expect, size_t n, size_t from)
 {
     const size_t page = pages->source.page_size;
-    size_t at = 0, found = expect->capacity, found_gap = SIZE_MAX;
+    size_t at = from, found = expect->capacity, found_gap = SIZE_MAX;
     for (size_t i = 0; i <= pages->nruns; i++) {
         const bool last = i == pages->nruns;
-        const size_t end = last ? expect->capacity : (pages->runs[i].start - expect->base) / page, gap = end - at;
+        const size_t end = last ? expect->capacity : (pages->runs[i].start - expect->base) / page;
+        const size_t gap = end > at ? end - at : 0;
         if (gap >= n && (found == expect->capacity || (expect->fit == BEST_FIT && gap < found_gap))) {
             found = at;
             found_gap = gap;
         }
-        at = last ? 0 : (pages->runs[i].end - expect->base) / page;
+        at = last ? 0 : ALLOC_MAX(from, (pages->runs[i].end - expect->base) / page);
     }
     return found;
+}
+
+static size_t expected_page(const struct counted *pages, const struct expectation *expect, size_t n)
+{
+    const size_t found = expected_from(pages, expect, n, expect->fit == NEXT_FIT ? expect->last : 0);
+    return found < expect->capacity ? found : expected_from(pages, expect, n, 0);
 }
 
 /* Whether some block of the next power of two, at a multiple of that, has no page out. */
@@ -106,20 +114,22 @@ static bool has_buddy_block(const struct counted *pages, const struct expectatio
     return false;
 }
 
-static enum fit fit_of(const struct page_kind *kind)
+static enum fit fit_of(const char *spec)
 {
-    if (kind == page_kind_by_name("arena") || kind == page_kind_by_name("bitmap"))
+    if (strcmp(spec, "bitmap:fit=next") == 0)
+        return NEXT_FIT;
+    if (strcmp(spec, "arena") == 0 || strcmp(spec, "bitmap") == 0)
         return FIRST_FIT;
-    if (kind == page_kind_by_name("avl"))
+    if (strcmp(spec, "avl") == 0)
         return BEST_FIT;
-    return kind == page_kind_by_name("buddy") ? BUDDY_FIT : ANY_FIT;
+    return strcmp(spec, "buddy") == 0 ? BUDDY_FIT : ANY_FIT;
 }
 
 /* `page`: what came, as a page's index from the first; the capacity: nothing. */
 static void check_placement(const struct expectation *expect, size_t n, size_t page, size_t expected,
                             bool buddy_expected)
 {
-    if (expect->fit == FIRST_FIT || expect->fit == BEST_FIT)
+    if (expect->fit == FIRST_FIT || expect->fit == NEXT_FIT || expect->fit == BEST_FIT)
         assert_int_equal(page, expected);
     if (expect->fit == BUDDY_FIT) {
         assert_int_equal(page < expect->capacity, buddy_expected);
@@ -130,7 +140,7 @@ static void check_placement(const struct expectation *expect, size_t n, size_t p
     }
 }
 
-static void take(struct counted *pages, struct random *random, const struct expectation *expect)
+static void take(struct counted *pages, struct random *random, struct expectation *expect)
 {
     const size_t n = below(random, 4) != 0 ? 1 : 1 + below(random, 40);
     const size_t expected = expected_page(pages, expect, n);
@@ -144,6 +154,7 @@ static void take(struct counted *pages, struct random *random, const struct expe
         check_zero(pages, (uintptr_t)run, n);
         sign(pages, run, n);
     }
+    expect->last = run != NULL ? page + n : expect->last;
 }
 
 /* Some pages of what is out, in a row: part of a run, or across what were two. */
@@ -199,16 +210,24 @@ static struct expectation check_whole(const struct page_source *source, enum fit
     else
         assert_int_equal(longest, whole.capacity);
     assert_null(source->alloc_page(source->ctx, SIZE_MAX / source->page_size + 1));
+    whole.last = longest;
     return whole;
 }
 
-static void run_source(const struct page_kind *kind, size_t page_size, size_t ops)
+static const struct page_kind *kind_of(const char *spec)
+{
+    char name[32];
+    snprintf(name, sizeof name, "%.*s", (int)options_name_length(spec), spec);
+    return page_kind_by_name(name);
+}
+
+static void run_source(const char *spec, size_t page_size, size_t ops)
 {
     struct counted pages;
     struct random random = {page_size};
-    if (!counted_open(&pages, kind, PAGES * page_size, page_size))
+    if (!counted_open_as(&pages, kind_of(spec), spec, PAGES * page_size, page_size))
         return; /* this machine's own pages are larger */
-    const struct expectation expect = check_whole(&pages.source, fit_of(kind));
+    struct expectation expect = check_whole(&pages.source, fit_of(spec));
     for (size_t i = 0, goal = 0; i < ops && pages.error[0] == '\0'; i++) {
         if (i % 512 == 0)
             goal = below(&random, PAGES + 50);
@@ -255,12 +274,18 @@ static void zero_pages_are_known(void **state)
     }
 }
 
+static void add(struct CMUnitTest *tests, size_t *n, const char *spec)
+{
+    tests[(*n)++] = (struct CMUnitTest){spec, test_source, NULL, NULL, (void *)(uintptr_t)spec};
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[32];
+    static struct CMUnitTest tests[32];
     size_t n = 0;
-    for (; page_kinds[n] != NULL; n++)
-        tests[n] = (struct CMUnitTest){page_kinds[n]->name, test_source, NULL, NULL, (void *)page_kinds[n]};
+    for (size_t i = 0; page_kinds[i] != NULL; i++)
+        add(tests, &n, page_kinds[i]->name);
+    add(tests, &n, "bitmap:fit=next");
     tests[n++] = (struct CMUnitTest){"zero pages are known", zero_pages_are_known, NULL, NULL, NULL};
     return _cmocka_run_group_tests("page sources", tests, n, NULL, NULL);
 }

@@ -20,16 +20,18 @@ static size_t room(const struct synth *synth)
     return synth->opt[MIN] <= synth->opt[MAX] ? (size_t)synth->opt[LIVE] : 0;
 }
 
-static void next(struct synth *synth, struct op *op)
+static bool next(struct synth *synth, struct op *op)
 {
     if (synth->nlive < synth->room)
         synth_malloc(synth, op, synth_log_uniform(synth, synth->opt[MIN], synth->opt[MAX]));
     else
         synth_free(synth, op, (size_t)synth_below(synth, synth->room));
+    return true;
 }
 
 const struct model model_churn = {.name = "churn",
                                   .summary = "a random live block is freed, another allocated; log-uniform sizes",
                                   .options = options,
+                                  .contradiction = "min is above max",
                                   .room = room,
                                   .next = next};

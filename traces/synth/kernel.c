@@ -34,11 +34,11 @@ static void free_one(struct synth *synth, struct op *op)
 }
 
 /* phase: the blocks of this call; step: its ops done. */
-static void next(struct synth *synth, struct op *op)
+static bool next(struct synth *synth, struct op *op)
 {
     if (synth->phase == 0 && synth->nlive < synth->opt[LIVE]) {
         malloc_one(synth, op);
-        return;
+        return true;
     }
     if (synth->step == 2 * synth->phase) {
         synth->phase = 1 + synth_below(synth, synth->opt[BURST]);
@@ -48,6 +48,7 @@ static void next(struct synth *synth, struct op *op)
         malloc_one(synth, op);
     else
         free_one(synth, op);
+    return true;
 }
 
 const struct model model_kernel = {.name = "kernel",

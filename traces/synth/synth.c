@@ -12,6 +12,7 @@
 const struct model *const models[] = {
     &model_churn,
     &model_kernel,
+    &model_adversary,
     NULL,
 };
 
@@ -78,12 +79,12 @@ void synth_free(struct synth *synth, struct op *op, size_t i)
 static size_t synth_read(struct trace_reader *reader, struct op *ops, size_t n, struct error *error)
 {
     struct synth *synth = (struct synth *)reader;
-    size_t part = synth->left < n ? (size_t)synth->left : n;
+    size_t part = synth->left < n ? (size_t)synth->left : n, done = 0;
     (void)error;
-    for (size_t i = 0; i < part; i++)
-        synth->model->next(synth, &ops[i]);
-    synth->left -= part;
-    return part;
+    while (done < part && synth->model->next(synth, &ops[done]))
+        done++;
+    synth->left -= done;
+    return done;
 }
 
 static void synth_close(struct trace_reader *reader)
@@ -123,11 +124,12 @@ static void write_meta(struct synth *synth)
 
 static bool set_up(struct synth *synth, const char *path, struct error *error)
 {
-    synth->random = synth->opt[MODEL_SEED];
-    synth->left = synth->opt[MODEL_OPS];
+    synth->random = synth->model->ends ? 0 : synth->opt[MODEL_SEED];
+    synth->left = synth->model->ends ? UINT64_MAX : synth->opt[MODEL_OPS];
     synth->room = synth->model->room(synth);
     if (synth->room == 0)
-        return error_set(error, EXIT_USAGE, "%s: the options contradict each other: min is above max", path);
+        return error_set(error, EXIT_USAGE, "%s: the options contradict each other: %s", path,
+                         synth->model->contradiction);
     if (!(synth->live = calloc(synth->room, sizeof *synth->live)))
         return error_set(error, EXIT_LACKS, "%s: no memory for as many live blocks", path);
     write_meta(synth);

@@ -8,7 +8,8 @@
 #include "allocators/alloc.h"
 #include "traces/reader.h"
 
-/* Every model's table begins with these two, so that each can be repeated and made as long as one likes. */
+/* The table of a model that goes on for ever begins with these two, so that it can be repeated and made as long as one
+ * likes. */
 enum { MODEL_OPS, MODEL_SEED, MODEL_OWN };
 #define MODEL_COMMON_OPTIONS                                                                                           \
     {.name = "ops", .help = "ops in all", .type = OPTION_NUMBER, .def = 1000000, .min = 1, .max = UINT64_C(1) << 40},  \
@@ -22,10 +23,10 @@ struct synth {
     const struct model *model;
     uint64_t opt[ALLOC_MAX_OPTIONS];
     uint64_t random;      /* state of the generator */
-    uint64_t left;        /* ops to come */
+    uint64_t left;        /* ops to come; of a model that ends, at most */
     uint64_t next_block;  /* allocations so far */
     uint64_t *live;       /* blocks, the newest last as long as only synth_free(…, nlive - 1) is used */
-    size_t nlive, room;   /* room: the most that the model keeps live */
+    size_t nlive, room;   /* room: the most that the model keeps there */
     uint64_t phase, step; /* the model's own */
     char meta[200];
 };
@@ -33,16 +34,19 @@ struct synth {
 struct model {
     const char *name, *summary;
     const struct alloc_option *options;
+    const char *contradiction; /* between options, in words */
+    bool ends; /* by itself, and needs no random numbers: MODEL_OPS and MODEL_SEED are not in its table */
 
-    /* The most blocks that will be live; 0: the options contradict each other. */
+    /* The most blocks that will be in synth->live; 0: the options contradict each other. */
     size_t (*room)(const struct synth *synth);
 
-    /* Makes the next op with one of the functions below. */
-    void (*next)(struct synth *synth, struct op *op);
+    /* Makes the next op, with one of the functions below for a model that keeps its blocks in synth->live. False: there
+     * is none. */
+    bool (*next)(struct synth *synth, struct op *op);
 };
 
 extern const struct model *const models[]; /* ends with NULL */
-extern const struct model model_churn, model_kernel;
+extern const struct model model_churn, model_kernel, model_adversary;
 
 /* Is it the name of a model ("model:churn:live=500")? */
 bool synth_is_model(const char *path);

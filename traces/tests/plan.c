@@ -286,6 +286,48 @@ static void test_models(void **state)
                 122753122306);
     check_model("model:kernel", "72eab90ff4b0d04e2485798fec363b32", 3397312);
     check_model("model:kernel:lifo=100:burst=3:ops=12345", "bedd15e72c3f85965ec4cea45793a332", 3256704);
+    check_model("model:adversary", "8494516facd4f85b91d1255449b9bb99", 32768);
+}
+
+/* Half of M is live when a round begins, all of M when it ends; what is freed is not the last of its 2^(i-j+1), so that
+ * no hole fits what comes next. The numbers of ops are those that the literature's simulation took. */
+static void check_adversary(unsigned live, unsigned largest, unsigned ops_expected)
+{
+    struct error error = {0};
+    char name[100];
+    unsigned round_of[8192], first[16] = {0}, rounds = 0, units = 0, nops = 0, nblocks = 0;
+    struct op op;
+    snprintf(name, sizeof name, "model:adversary:live=%u:largest=%u:unit=64:header=4", live, largest);
+    struct trace_reader *reader = trace_open(name, &error);
+    assert_non_null(reader);
+    for (; trace_read(reader, &op, 1, &error) == 1; nops++) {
+        if (op.kind == OP_FREE) {
+            const unsigned j = round_of[op.block], k = (unsigned)op.block - first[j] + 1;
+            assert_true(k % (2u << (rounds - 1 - j)) != 0);
+            units -= 1u << j;
+            continue;
+        }
+        if (rounds == 0 || op.size != (UINT64_C(64) << (rounds - 1)) - 4) {
+            assert_int_equal(op.size, (UINT64_C(64) << rounds) - 4);
+            assert_int_equal(units, rounds == 0 ? 0 : live / 2);
+            first[rounds++] = nblocks;
+        }
+        assert_int_equal(op.block, nblocks);
+        round_of[nblocks++] = rounds - 1;
+        units += 1u << (rounds - 1);
+    }
+    assert_int_equal(units, live);
+    assert_int_equal(1u << (rounds - 1), largest);
+    assert_int_equal(nops, ops_expected);
+    trace_close(reader);
+}
+
+static void test_adversary(void **state)
+{
+    (void)state;
+    check_adversary(1024, 16, 2816);
+    check_adversary(1024, 64, 2992);
+    check_adversary(4096, 256, 12192);
 }
 
 /* Each doubling of the size is as likely as any other, and half of those within one are below its root of two. */
@@ -322,7 +364,10 @@ static void test_model_names(void **state)
                                       "model:churn:x=1",
                                       "model:churn:min=9:max=8",
                                       "model:churn:ops=",
-                                      "model:kernel:lifo=101"};
+                                      "model:kernel:lifo=101",
+                                      "model:adversary:ops=5",
+                                      "model:adversary:live=15",
+                                      "model:adversary:unit=4:header=4"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error error = {0};
@@ -364,10 +409,10 @@ static void test_the_map(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_traces), cmocka_unit_test(test_empty),       cmocka_unit_test(test_threads),
-        cmocka_unit_test(test_refused),       cmocka_unit_test(test_map),         cmocka_unit_test(test_survey),
-        cmocka_unit_test(test_models),        cmocka_unit_test(test_log_uniform), cmocka_unit_test(test_model_names),
-        cmocka_unit_test(test_the_map),
+        cmocka_unit_test(test_random_traces), cmocka_unit_test(test_empty),     cmocka_unit_test(test_threads),
+        cmocka_unit_test(test_refused),       cmocka_unit_test(test_map),       cmocka_unit_test(test_survey),
+        cmocka_unit_test(test_models),        cmocka_unit_test(test_adversary), cmocka_unit_test(test_log_uniform),
+        cmocka_unit_test(test_model_names),   cmocka_unit_test(test_the_map),
     };
     return cmocka_run_group_tests_name("plan", tests, NULL, NULL);
 }
