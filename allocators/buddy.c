@@ -1,174 +1,209 @@
 /*
  * buddy.c - the binary buddy system: blocks are powers of two, a free one merges with its one possible partner.
  *
- * A block of order k is 2^k times `min` bytes and lies at a multiple of its size, so its buddy's address differs in one
- * bit. A request takes the smallest free block that serves it and halves it until it fits; a released one merges as
- * long as its buddy is free and whole. Which blocks are free, and of which order every block is, stands in tables at
- * the start of each chunk, so no block has a header. What is larger than half a chunk is whole pages from the page
- * source.
+ * A block of order k has 2^k bytes and lies at a multiple of its size, so its buddy's address differs in one bit. A
+ * request takes the smallest free block that serves it and halves it until it fits; a released one merges as long as
+ * its buddy is free and whole. Of which order a block is, and whether it is free, stands in a table at the start of
+ * each chunk, a byte for two smallest blocks, so no block has a header. What is larger than half a chunk is whole pages
+ * from the page source.
  *
- *   a chunk, 64 pages    [ header, orders, free bits | block ][ block ][ block ........ ] ...     aligned to its size
+ *   a chunk, 64 pages    [ header, states | block ][ block ][ block ............... ] ...     aligned to its size
+ *
+ * A program often wants again what it has just freed, and merging it would be in vain. So released blocks wait, as many
+ * of each order as `delay` and WAIT_BYTES allow: the newest is handed out again, the oldest is merged when one comes
+ * too many. delay=0 is the buddy system as published.
  *
  * Follows K. Knowlton, "A fast storage allocator", CACM 8 (1965), as Knuth gives it in TAOCP 1, 2.5, algorithms R and
- * S, with tables instead of tags in the blocks.
+ * S, with tables instead of tags in the blocks. That merging pays when it is delayed, for a bounded number of blocks
+ * and operation by operation: R. Barkley and T. Lee, "A lazy buddy system bounded by two coalescings per class", SOSP
+ * 1989. That the newest go out first and the oldest are merged: Linux's lists of pages per processor.
  *
- * Cost          alloc and release O(log(chunk / min)): at most ORDERS - 1 halvings or merges. pick=lowest adds, for
- *               each block that becomes free, a search along the list of its order: O(free blocks of it).
- * Overhead      sizes are rounded up to a power of two; the tables take 5/8 of a byte for each `min` bytes: 1.95 %
- *               at 32.
+ * Cost          alloc and release O(log(chunk / min)): a release merges one block at most, of each order once; an
+ *               alloc halves one, of each order once, and when it needs a new chunk cuts that in one block of each.
+ *               All that wait are merged at once only when the page source has refused. pick=lowest adds to each
+ *               block that is made free or taken O(log(free blocks of its order)), expected (treap.h).
+ * Overhead      sizes are rounded up to a power of two; the table takes a byte for each two `min` bytes: 1.6 % at 32.
  * Worst case    of memory, power-of-two requests, M live, n largest over smallest: M(1 + log2(n)/2), which no
- *               allocator betters (Robson 1974); any sizes: twice that. That is of blocks small against a chunk, of
- *               which the header takes the first: of half a chunk it has one, not two, of a quarter three, not four.
- *               check() verifies tables, lists and counts.
+ *               allocator betters (Robson 1974); any sizes: twice that. That is with delay=0, and of blocks small
+ *               against a chunk, of which the header takes the first: of half a chunk it has one, not two, of a
+ *               quarter three, not four. check() verifies tables, lists and counts; tests/buddy.c how many blocks are
+ *               halved or merged by an operation.
  */
 #include "allocators/chunks.h"
 #include "allocators/links.h"
+#include "allocators/treap.h"
 
 extern const struct allocator allocator_buddy;
 
-#define PAGES  64 /* of a chunk */
-#define ORDERS 16 /* what four bits can tell */
+#define PAGES      64    /* of a chunk */
+#define ORDERS     32    /* 2^31 bytes is more than a chunk has */
+#define DELAY_MOST 63    /* blocks of an order that may wait */
+#define WAIT_BYTES 16384 /* that the blocks of an order have together while they wait */
+
+#define ALWAYS_INLINE inline __attribute__((always_inline)) /* so that the `pick` of a call is a constant */
 
 enum pick { LIFO, LOWEST };
-enum { OPT_MIN, OPT_PICK };
+enum { OPT_MIN, OPT_PICK, OPT_DELAY };
+
+/* What a byte says of the block that begins at its place: its order and whether it is free. Of two smallest blocks,
+ * which share a byte, it says which are free. */
+enum { ORDER = ORDERS - 1, FREE = 32, FREE_UPPER = 64 };
 
 struct chunk {
     struct chunk *next, *prev;
-    uint32_t live;    /* blocks in use */
-    uint8_t tables[]; /* a bit for each min bytes: a free block begins here; then four bits: the order of the block that
-                         begins here */
+    uint32_t live;    /* blocks in use or waiting */
+    uint8_t states[]; /* one for two smallest blocks */
+};
+
+/* Released blocks of an order that wait, a ring. To the tables they are in use. */
+struct waiting {
+    void **places;
+    uint32_t head, tail; /* in and out so far: as many as they differ are there */
+    uint32_t mask;       /* places less one */
+    uint32_t limit;      /* at most mask */
 };
 
 struct heap {
+    size_t most;         /* bytes of a block of the largest order */
+    uintptr_t mask;      /* of an address, its place in a chunk */
+    size_t min_last;     /* bytes of the smallest block less one */
+    unsigned min_order;  /* log2 of the smallest block's bytes */
+    unsigned pair_order; /* one more */
+    uint32_t filled;     /* bit: there is a free block of this order */
+    enum pick pick;
+    struct waiting waiting[ORDERS];
+    struct link lists[ORDERS];   /* pick=lifo */
+    struct treap *trees[ORDERS]; /* pick=lowest */
     struct chunks chunks;
     struct chunk *all; /* the heap's own is the last */
-    unsigned min_log2;
-    unsigned nblocks; /* of min bytes in a chunk */
-    unsigned max_order;
-    unsigned spare; /* chunks without a live block; one is kept, against a see-saw */
-    enum pick pick;
-    size_t header;   /* bytes before the first block of a chunk, but for the heap's own */
-    uint32_t filled; /* bit: there is a free block of this order */
-    struct link lists[ORDERS];
+    unsigned spare;    /* chunks without a live block; one is kept, against a see-saw */
+    size_t start;      /* the place of the first block of a chunk */
+    size_t own_start;  /* the same of the heap's own chunk */
+    void *places[];    /* of all rings */
 };
+
+_Static_assert(sizeof(struct link) == sizeof(struct treap), "the smallest block holds either");
 
 /* ---- The tables ----------------------------------------------------------------------------------------------------
  */
 
 static inline struct chunk *chunk_of(const struct heap *h, const void *p)
 {
-    return (struct chunk *)((uintptr_t)p & ~(uintptr_t)(h->chunks.size - 1));
+    return (struct chunk *)((uintptr_t)p & ~h->mask);
 }
 
-static inline unsigned index_of(const struct heap *h, const struct chunk *c, const void *p)
+/* Places in a chunk are told in bytes from its start. */
+static inline size_t place_of(const struct heap *h, const void *p)
 {
-    return (unsigned)(((uintptr_t)p - (uintptr_t)c) >> h->min_log2);
+    return (uintptr_t)p & h->mask;
 }
 
-static inline void *block_at(const struct heap *h, const struct chunk *c, unsigned i)
+static inline void *block_at(const struct chunk *c, size_t place)
 {
-    return (char *)(uintptr_t)c + ((size_t)i << h->min_log2);
+    return (char *)(uintptr_t)c + place;
 }
 
-static inline bool is_free(const struct chunk *c, unsigned i)
+static inline uint8_t *state_of(const struct heap *h, const struct chunk *c, size_t place)
 {
-    return c->tables[i / 8] >> (i % 8) & 1;
+    return &((struct chunk *)(uintptr_t)c)->states[place >> h->pair_order];
 }
 
-static inline void set_free(struct chunk *c, unsigned i)
+static inline unsigned order_at(const struct heap *h, const struct chunk *c, size_t place)
 {
-    c->tables[i / 8] |= (uint8_t)(1u << (i % 8));
+    return *state_of(h, c, place) & ORDER;
 }
 
-static inline void set_used(struct chunk *c, unsigned i)
+/* What says in its state that a block is free. */
+static inline unsigned free_bit(const struct heap *h, size_t place, unsigned order)
 {
-    c->tables[i / 8] &= (uint8_t) ~(1u << (i % 8));
+    return order == h->min_order && place >> order & 1 ? FREE_UPPER : FREE;
 }
 
-static inline unsigned order_at(const struct heap *h, const struct chunk *c, unsigned i)
+static inline bool is_free(const struct heap *h, const struct chunk *c, size_t place)
 {
-    return c->tables[h->nblocks / 8 + i / 2] >> (i % 2 * 4) & 15;
+    return *state_of(h, c, place) & free_bit(h, place, order_at(h, c, place));
 }
 
-static inline void set_order(const struct heap *h, struct chunk *c, unsigned i, unsigned order)
+/* Of a block whose order is in the table. */
+static inline void set_free(const struct heap *h, const struct chunk *c, size_t place, bool free)
 {
-    uint8_t *pair = &c->tables[h->nblocks / 8 + i / 2];
-    *pair = (uint8_t)(i % 2 ? (*pair & 15) | order << 4 : (*pair & 0xf0) | order);
+    uint8_t *state = state_of(h, c, place);
+    unsigned bit = free_bit(h, place, *state & ORDER);
+    *state = (uint8_t)(free ? *state | bit : *state & ~bit);
 }
 
-static inline size_t order_bytes(const struct heap *h, unsigned order)
-{
-    return (size_t)1 << (h->min_log2 + order);
-}
-
-/* The order that serves a request of at most half a chunk. */
+/* The order that serves a request of 1 to h->most bytes. */
 static inline unsigned order_for(const struct heap *h, size_t size)
 {
-    if (size <= (size_t)1 << h->min_log2)
-        return 0;
-    return (unsigned)(8 * sizeof(long)) - (unsigned)__builtin_clzl(size - 1) - h->min_log2;
+    unsigned long last = (unsigned long)((size - 1) | h->min_last);
+    return (unsigned)(8 * sizeof last) - (unsigned)__builtin_clzl(last);
 }
 
 /* ---- Free blocks ----------------------------------------------------------------------------------------------------
  */
 
-static inline void insert(struct heap *h, struct chunk *c, unsigned i, unsigned order)
+static ALWAYS_INLINE void link_in(struct heap *h, enum pick pick, void *block, unsigned order)
 {
-    struct link *l = block_at(h, c, i), *prev = &h->lists[order];
-    if (h->pick == LOWEST)
-        while (prev->next != &h->lists[order] && prev->next < l)
-            prev = prev->next;
-    link_behind(l, prev);
-    h->filled |= UINT32_C(1) << order;
-    set_order(h, c, i, order);
-    set_free(c, i);
+    if (pick == LIFO)
+        link_behind(block, &h->lists[order]);
+    else
+        treap_insert(&h->trees[order], block);
 }
 
-static inline void take_out(struct heap *h, struct chunk *c, unsigned i, unsigned order)
+/* Whether it was the last of its order; then its bit of h->filled is wrong. */
+static ALWAYS_INLINE bool link_out(struct heap *h, enum pick pick, void *block, unsigned order)
 {
-    if (unlink_from_list(block_at(h, c, i)))
+    if (pick == LIFO)
+        return unlink_from_list(block);
+    treap_remove(&h->trees[order], block);
+    return !h->trees[order];
+}
+
+static void take_out(struct heap *h, void *block, unsigned order)
+{
+    if (link_out(h, h->pick, block, order))
         h->filled &= ~(UINT32_C(1) << order);
-    set_used(c, i);
 }
 
-/* Makes [i, end) free, in blocks as large as their places allow. */
-static void insert_range(struct heap *h, struct chunk *c, unsigned i, unsigned end)
+static inline void *choose(const struct heap *h, enum pick pick, unsigned order)
 {
-    while (i < end) {
-        unsigned order = 0;
-        while (order < h->max_order && !(i >> order & 1) && i + (2u << order) <= end)
-            order++;
-        insert(h, c, i, order);
-        i += 1u << order;
-    }
+    return pick == LIFO ? (void *)h->lists[order].next : treap_lowest(h->trees[order]);
 }
 
-/* The first block of a chunk: its header and tables, in the heap's own chunk the heap too, come before. */
-static inline unsigned first_block(const struct heap *h, const struct chunk *c)
+/* Where the first block begins: behind the header, in the heap's own chunk behind the heap too. */
+static inline size_t first_place(const struct heap *h, const struct chunk *c)
 {
-    size_t bytes = h->header + ((const char *)h > (const char *)c && chunk_of(h, h) == c ? sizeof *h : 0);
-    return (unsigned)((bytes + order_bytes(h, 0) - 1) >> h->min_log2);
+    return chunk_of(h, h) == c ? h->own_start : h->start;
 }
 
+/* One free block of each order, as their places have it. In the table only the header's part must be right beyond that,
+ * since it stands for buddies that are never free; the rest is written when a block begins there. */
 static void open_chunk(struct heap *h, struct chunk *c)
 {
+    size_t place = first_place(h, c);
     c->live = 0;
     c->prev = NULL;
     c->next = h->all;
     if (c->next)
         c->next->prev = c;
     h->all = c;
-    for (unsigned i = 0; i < h->nblocks / 8; i++)
-        c->tables[i] = 0;
-    insert_range(h, c, first_block(h, c), h->nblocks);
+    __builtin_memset(c->states, (int)h->min_order, (place >> h->pair_order) + 1);
+    for (size_t bytes; place < h->chunks.size; place += bytes) {
+        bytes = place & -place;
+        unsigned order = alloc_first_bit(bytes);
+        link_in(h, h->pick, block_at(c, place), order);
+        h->filled |= UINT32_C(1) << order;
+        *state_of(h, c, place) = (uint8_t)order;
+        set_free(h, c, place, true);
+    }
     h->spare++;
 }
 
-/* A chunk without a live block, whose free blocks are all as insert_range() made them. */
+/* A chunk without a live block, whose free blocks are all as open_chunk() made them. */
 static void close_chunk(struct heap *h, struct chunk *c)
 {
-    for (unsigned i = first_block(h, c); i < h->nblocks; i += 1u << order_at(h, c, i))
-        take_out(h, c, i, order_at(h, c, i));
+    for (size_t place = first_place(h, c); place < h->chunks.size; place += place & -place)
+        take_out(h, block_at(c, place), order_at(h, c, place));
     if (c->prev)
         c->prev->next = c->next;
     else
@@ -179,114 +214,194 @@ static void close_chunk(struct heap *h, struct chunk *c)
     chunks_give_pages(&h->chunks, c, PAGES);
 }
 
+/* Halves a block on no list until it is of order `to`; the upper halves become free. */
+static ALWAYS_INLINE void halve(struct heap *h, enum pick pick, struct chunk *c, size_t place, unsigned from,
+                                unsigned to)
+{
+    uint8_t *state = state_of(h, c, place);
+    size_t bytes = (size_t)1 << from, pairs = bytes >> h->pair_order;
+    h->filled |= (UINT32_C(1) << from) - (UINT32_C(1) << to);
+    for (unsigned order = from; order-- > to;) {
+        bytes /= 2;
+        pairs /= 2;
+        link_in(h, pick, block_at(c, place + bytes), order);
+        state[pairs] = (uint8_t)(FREE | order); /* of a smallest block, that is the lower half's, written below */
+    }
+    *state = (uint8_t)(to == h->min_order ? to | FREE_UPPER : to);
+}
+
+/* Makes a block free, merged with its buddies as far as they are. That ends at the header, which is never free. */
+static ALWAYS_INLINE void merge(struct heap *h, enum pick pick, void *block, unsigned order)
+{
+    struct chunk *c = chunk_of(h, block);
+    size_t place = place_of(h, block), buddy, bytes = (size_t)1 << order;
+    uint32_t emptied = 0;
+    unsigned state = FREE | order; /* of a buddy that is free and whole */
+    if (order == h->min_order) {
+        *state_of(h, c, place) |= place & bytes ? FREE_UPPER : FREE;
+        state |= FREE_UPPER;
+    }
+    while (buddy = place ^ bytes, *state_of(h, c, buddy) == state) {
+        state &= ~(unsigned)FREE_UPPER;
+        if (link_out(h, pick, block_at(c, buddy), state - FREE))
+            emptied |= (uint32_t)bytes;
+        state++;
+        bytes *= 2;
+        place &= -bytes;
+    }
+    link_in(h, pick, block_at(c, place), state & ORDER);
+    h->filled = (h->filled & ~emptied) | (uint32_t)bytes;
+    if (!(state & FREE_UPPER))
+        *state_of(h, c, place) = (uint8_t)state;
+    if (ALLOC_UNLIKELY(--c->live == 0) && h->spare++ && c != chunk_of(h, h))
+        close_chunk(h, c);
+}
+
+static __attribute__((noinline)) void merge_lowest(struct heap *h, void *block, unsigned order)
+{
+    merge(h, LOWEST, block, order);
+}
+
 /* ---- alloc and release ----------------------------------------------------------------------------------------------
  */
 
-static bool grow(struct heap *h)
+static __attribute__((noinline)) void merge_oldest(struct heap *h, unsigned order)
+{
+    struct waiting *w = &h->waiting[order];
+    void *block = w->places[w->tail++ & w->mask];
+    if (ALLOC_LIKELY(h->pick == LIFO))
+        merge(h, LIFO, block, order);
+    else
+        merge_lowest(h, block, order);
+}
+
+/* A free block of at least this order is there; false: exhausted. */
+static __attribute__((noinline)) bool grow(struct heap *h, unsigned order)
 {
     struct chunk *c = chunks_take_aligned(&h->chunks, PAGES);
     if (c)
         open_chunk(h, c);
-    return c;
+    else
+        for (unsigned i = h->min_order; i < ORDERS; i++)
+            while (h->waiting[i].tail != h->waiting[i].head)
+                merge_oldest(h, i);
+    return h->filled >> order;
 }
 
-static void *alloc_order(struct heap *h, unsigned order)
+/* A block of this order, halved from one of the next that is free; there is one. */
+static ALWAYS_INLINE void *take(struct heap *h, enum pick pick, unsigned order)
 {
-    uint32_t larger = h->filled >> order;
-    if (ALLOC_UNLIKELY(!larger)) {
-        if (!grow(h))
-            return NULL;
-        larger = h->filled >> order;
-    }
-    unsigned k = order + (unsigned)__builtin_ctz(larger);
-    void *block = h->lists[k].next;
+    unsigned from = order + (unsigned)__builtin_ctz(h->filled >> order);
+    void *block = choose(h, pick, from);
     struct chunk *c = chunk_of(h, block);
-    unsigned i = index_of(h, c, block);
-    take_out(h, c, i, k);
-    while (k > order) {
-        k--;
-        insert(h, c, i + (1u << k), k);
-    }
-    set_order(h, c, i, order);
+    if (link_out(h, pick, block, from))
+        h->filled &= ~(UINT32_C(1) << from);
+    if (from == order)
+        set_free(h, c, place_of(h, block), false);
+    else
+        halve(h, pick, c, place_of(h, block), from, order);
     if (ALLOC_UNLIKELY(c->live++ == 0))
         h->spare--;
     return block;
 }
 
+static __attribute__((noinline)) void *take_lowest(struct heap *h, unsigned order)
+{
+    return take(h, LOWEST, order);
+}
+
+/* A block of this order, none of which waits. NULL: exhausted. */
+static __attribute__((noinline)) void *alloc_free(struct heap *h, unsigned order)
+{
+    if (ALLOC_UNLIKELY(!(h->filled >> order)) && !grow(h, order))
+        return NULL;
+    return ALLOC_LIKELY(h->pick == LIFO) ? take(h, LIFO, order) : take_lowest(h, order);
+}
+
+static inline void *alloc_order(struct heap *h, unsigned order)
+{
+    struct waiting *w = &h->waiting[order];
+    if (ALLOC_LIKELY(w->head != w->tail))
+        return w->places[--w->head & w->mask];
+    return alloc_free(h, order);
+}
+
+static __attribute__((noinline)) void *alloc_large(struct heap *h, size_t size)
+{
+    return large_alloc(&h->chunks, size);
+}
+
 static void *alloc(struct heap *h, size_t size)
 {
-    if (ALLOC_UNLIKELY(size > order_bytes(h, h->max_order)))
-        return large_alloc(&h->chunks, size);
+    if (ALLOC_UNLIKELY(size - 1 >= h->most))
+        return size ? alloc_large(h, size) : alloc_order(h, h->min_order);
     return alloc_order(h, order_for(h, size));
 }
 
 /* Every block lies at a multiple of its size. */
 static void *aligned(struct heap *h, size_t align, size_t size)
 {
-    size_t bytes = ALLOC_MAX(align, size);
-    if (bytes > order_bytes(h, h->max_order))
-        return align <= h->chunks.size ? large_alloc(&h->chunks, size) : NULL;
-    return alloc_order(h, order_for(h, bytes));
+    if (align <= h->most)
+        return alloc(h, ALLOC_MAX(align, size));
+    return align <= h->chunks.size ? alloc_large(h, size) : NULL;
+}
+
+static __attribute__((noinline)) void release_large(struct heap *h, void *p)
+{
+    large_release(&h->chunks, p);
 }
 
 static void release(struct heap *h, void *p)
 {
     struct chunk *c = chunk_of(h, p);
     if (ALLOC_UNLIKELY(p == (void *)c)) {
-        large_release(&h->chunks, p);
+        release_large(h, p);
         return;
     }
-    unsigned i = index_of(h, c, p), order = order_at(h, c, i);
-    while (order < h->max_order) {
-        unsigned buddy = i ^ 1u << order;
-        if (!is_free(c, buddy) || order_at(h, c, buddy) != order)
-            break;
-        take_out(h, c, buddy, order);
-        i &= ~(1u << order);
-        order++;
-    }
-    insert(h, c, i, order);
-    if (ALLOC_UNLIKELY(--c->live == 0) && h->spare++ && c != chunk_of(h, h))
-        close_chunk(h, c);
+    unsigned order = order_at(h, c, place_of(h, p));
+    struct waiting *w = &h->waiting[order];
+    uint32_t head = w->head;
+    w->head = head + 1;
+    w->places[head & w->mask] = p;
+    if (ALLOC_UNLIKELY(head - w->tail >= w->limit))
+        merge_oldest(h, order);
 }
 
 static size_t usable(const struct heap *h, const void *p)
 {
     const struct chunk *c = chunk_of(h, p);
-    return p == (const void *)c ? large_usable(&h->chunks, p) : order_bytes(h, order_at(h, c, index_of(h, c, p)));
+    return p == (const void *)c ? large_usable(&h->chunks, p) : (size_t)1 << order_at(h, c, place_of(h, p));
 }
 
 /* Takes the upper buddies in while they are free; false, and nothing is changed, if one is not. */
-static bool grow_in_place(struct heap *h, struct chunk *c, unsigned i, unsigned from, unsigned to)
+static bool grow_in_place(struct heap *h, struct chunk *c, size_t place, unsigned from, unsigned to)
 {
     for (unsigned k = from; k < to; k++) {
-        unsigned buddy = i + (1u << k);
-        if (i >> k & 1 || !is_free(c, buddy) || order_at(h, c, buddy) != k)
+        size_t buddy = place + ((size_t)1 << k);
+        if (place >> k & 1 || !is_free(h, c, buddy) || order_at(h, c, buddy) != k)
             return false;
     }
     for (unsigned k = from; k < to; k++)
-        take_out(h, c, i + (1u << k), k);
+        take_out(h, block_at(c, place + ((size_t)1 << k)), k);
+    *state_of(h, c, place) = (uint8_t)to;
     return true;
 }
 
 static void *resize(struct heap *h, void *p, size_t size)
 {
     struct chunk *c = chunk_of(h, p);
-    size_t most = order_bytes(h, h->max_order);
-    if (p == (void *)c && size > most && size <= large_usable(&h->chunks, p)) {
+    if (p == (void *)c && size > h->most && size <= large_usable(&h->chunks, p)) {
         large_shrink(&h->chunks, p, size);
         return p;
     }
-    if (p == (void *)c || size > most)
+    if (p == (void *)c || size > h->most)
         return alloc_resize_by_copy(&allocator_buddy, h, p, size);
-    unsigned i = index_of(h, c, p), has = order_at(h, c, i), order = order_for(h, size);
-    if (order > has && !grow_in_place(h, c, i, has, order))
+    size_t place = place_of(h, p);
+    unsigned has = order_at(h, c, place), order = order_for(h, ALLOC_MAX(size, 1));
+    if (order < has)
+        halve(h, h->pick, c, place, has, order);
+    if (order > has && !grow_in_place(h, c, place, has, order))
         return alloc_resize_by_copy(&allocator_buddy, h, p, size);
-    for (unsigned k = has; k > order;) {
-        k--;
-        insert(h, c, i + (1u << k), k);
-    }
-    set_order(h, c, i, order);
     return p;
 }
 
@@ -303,34 +418,58 @@ static const struct alloc_option options[] = {
                  .min = 16,
                  .max = 4096},
     [OPT_PICK] = {.name = "pick",
-                  .help = "which block of an order is taken: the last one freed, or the one at the lowest address",
+                  .help = "which free block of an order is taken: the last one made, or the one at the lowest address",
                   .type = OPTION_CHOICE,
                   .choices = picks},
+    [OPT_DELAY] = {.name = "delay",
+                   .help = "released blocks of an order that wait, unmerged, to be taken again; 0 merges at once",
+                   .type = OPTION_NUMBER,
+                   .def = DELAY_MOST,
+                   .min = 0,
+                   .max = DELAY_MOST},
     {.name = NULL},
 };
+
+/* Lays out the rings behind the heap. Returns where they end. */
+static void *make_rings(struct heap *h, uint64_t delay)
+{
+    void **places = h->places;
+    for (unsigned order = h->min_order; (size_t)1 << order <= h->most; order++) {
+        struct waiting *w = &h->waiting[order];
+        w->places = places;
+        w->limit = (uint32_t)ALLOC_MIN(delay, (uint64_t)WAIT_BYTES >> order);
+        while (w->mask < w->limit)
+            w->mask = 2 * w->mask + 1;
+        places += w->mask + 1;
+    }
+    return places;
+}
 
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
 {
     struct chunks chunks;
     chunks_init(&chunks, source, PAGES * source->page_size);
-    unsigned chunk_log2 = alloc_first_bit(chunks.size), min_log2 = 4;
-    while ((uint64_t)1 << min_log2 < config->opt[OPT_MIN])
-        min_log2++;
-    min_log2 = ALLOC_MAX(min_log2, chunk_log2 - ORDERS); /* orders fit in four bits */
+    unsigned min_order = 4;
+    while ((uint64_t)1 << min_order < config->opt[OPT_MIN])
+        min_order++;
     struct chunk *own = chunks_take_aligned(&chunks, PAGES);
     if (!own)
         return NULL;
-    unsigned nblocks = 1u << (chunk_log2 - min_log2);
-    size_t header = ALLOC_ROUND_UP(sizeof *own + nblocks / 8 + nblocks / 2, HEAP_ALIGN);
-    struct heap *h = (struct heap *)((char *)own + header);
-    *h = (struct heap){.chunks = chunks,
-                       .min_log2 = min_log2,
-                       .nblocks = nblocks,
-                       .max_order = chunk_log2 - min_log2 - 1,
+    size_t header = ALLOC_ROUND_UP(sizeof *own + (chunks.size >> (min_order + 1)), HEAP_ALIGN);
+    size_t smallest = (size_t)1 << min_order;
+    struct heap *h = block_at(own, header);
+    *h = (struct heap){.most = chunks.size / 2,
+                       .mask = chunks.size - 1,
+                       .min_last = smallest - 1,
+                       .min_order = min_order,
+                       .pair_order = min_order + 1,
                        .pick = (enum pick)config->opt[OPT_PICK],
-                       .header = header};
+                       .chunks = chunks,
+                       .start = ALLOC_ROUND_UP(header, smallest)};
     for (unsigned i = 0; i < ORDERS; i++)
         link_init(&h->lists[i]);
+    size_t end = place_of(h, make_rings(h, config->opt[OPT_DELAY]));
+    h->own_start = ALLOC_ROUND_UP(end, smallest);
     open_chunk(h, own);
     return h;
 }
@@ -348,46 +487,96 @@ static void destroy(struct heap *h)
 /* ---- walk and check ------------------------------------------------------------------------------------------------
  */
 
-static bool walk(const struct heap *h, heap_visit *visit, void *arg)
+/* Writes into the tables that waiting blocks are free, or takes it back. False if one was not as expected: its order,
+ * in use, or there only once. */
+static bool mark_waiting(const struct heap *h, bool free)
 {
-    for (const struct chunk *c = h->all; c; c = c->next)
-        for (unsigned i = first_block(h, c); i < h->nblocks; i += 1u << order_at(h, c, i)) {
-            struct heap_block seen = {block_at(h, c, i), order_bytes(h, order_at(h, c, i)), !is_free(c, i)};
-            if (!visit(&seen, arg))
-                return false;
+    bool sound = true;
+    for (unsigned order = h->min_order; order < ORDERS; order++)
+        for (uint32_t i = h->waiting[order].tail; i != h->waiting[order].head; i++) {
+            const void *block = h->waiting[order].places[i & h->waiting[order].mask];
+            const struct chunk *c = chunk_of(h, block);
+            size_t place = place_of(h, block);
+            sound = sound && order_at(h, c, place) == order && is_free(h, c, place) != free;
+            set_free(h, c, place, free);
         }
-    return large_walk(&h->chunks, visit, arg);
+    return sound;
 }
 
-/* Adds the free blocks of each order. */
+static bool walk_chunk(const struct heap *h, const struct chunk *c, heap_visit *visit, void *arg)
+{
+    for (size_t place = first_place(h, c), bytes; place < h->chunks.size; place += bytes) {
+        bytes = (size_t)1 << order_at(h, c, place);
+        struct heap_block seen = {block_at(c, place), bytes, !is_free(h, c, place)};
+        if (!visit(&seen, arg))
+            return false;
+    }
+    return true;
+}
+
+static bool walk(const struct heap *h, heap_visit *visit, void *arg)
+{
+    const struct chunk *c = h->all;
+    mark_waiting(h, true);
+    while (c && walk_chunk(h, c, visit, arg))
+        c = c->next;
+    mark_waiting(h, false);
+    return !c && large_walk(&h->chunks, visit, arg);
+}
+
+/* Counts the free blocks of each order. */
 static const char *check_chunk(const struct heap *h, const struct chunk *c, size_t *nfree)
 {
-    unsigned i = first_block(h, c), live = 0;
-    while (i < h->nblocks) {
-        unsigned order = order_at(h, c, i), buddy = i ^ 1u << order;
-        if (order > h->max_order || i & ((1u << order) - 1) || i + (1u << order) > h->nblocks)
+    uint32_t live = 0;
+    for (size_t place = first_place(h, c), bytes; place < h->chunks.size; place += bytes) {
+        unsigned order = order_at(h, c, place);
+        bytes = (size_t)1 << order;
+        if (order < h->min_order || bytes > h->most || place & (bytes - 1))
             return "a block lies where none of its order can";
-        if (is_free(c, i) && order < h->max_order && is_free(c, buddy) && order_at(h, c, buddy) == order)
+        if (is_free(h, c, place) && is_free(h, c, place ^ bytes) && order_at(h, c, place ^ bytes) == order)
             return "two free buddies are not merged";
-        live += !is_free(c, i);
-        nfree[order] += is_free(c, i);
-        i += 1u << order;
+        live += !is_free(h, c, place);
+        nfree[order] += is_free(h, c, place);
     }
     return live == c->live ? NULL : "a chunk miscounts its live blocks";
 }
 
-static const char *check_list(const struct heap *h, unsigned order, size_t nfree)
+static bool is_free_block(const struct heap *h, const void *block, unsigned order)
+{
+    const struct chunk *c = chunk_of(h, block);
+    return is_free(h, c, place_of(h, block)) && order_at(h, c, place_of(h, block)) == order;
+}
+
+/* Takes the free blocks of an order off *nfree. */
+static bool check_list(const struct heap *h, unsigned order, size_t *nfree)
 {
     const struct link *head = &h->lists[order];
-    if (!(h->filled >> order & 1) != (head->next == head))
-        return "a list's mark contradicts the list";
-    for (const struct link *l = head->next; l != head; l = l->next) {
-        const struct chunk *c = chunk_of(h, l);
-        unsigned i = index_of(h, c, l);
-        if (l->next->prev != l || !is_free(c, i) || order_at(h, c, i) != order || !nfree--)
-            return "a list is damaged";
-    }
-    return nfree ? "a free block is on no list" : NULL;
+    for (const struct link *l = head->next; l != head; l = l->next)
+        if (l->next->prev != l || !is_free_block(h, l, order) || !(*nfree)--)
+            return false;
+    return true;
+}
+
+/* The same of a tree, whose addresses lie between these. */
+static bool check_tree(const struct heap *h, const struct treap *t, unsigned order, uintptr_t low, uintptr_t high,
+                       size_t *nfree)
+{
+    uintptr_t at = (uintptr_t)t;
+    return !t ||
+           (at >= low && at <= high && is_free_block(h, t, order) && (*nfree)-- &&
+            check_tree(h, t->lower, order, low, at - 1, nfree) && check_tree(h, t->higher, order, at + 1, high, nfree));
+}
+
+static const char *check_order(const struct heap *h, unsigned order, size_t nfree)
+{
+    const struct waiting *w = &h->waiting[order];
+    if (!(h->filled >> order & 1) != !nfree)
+        return "an order's mark contradicts its free blocks";
+    if (!check_list(h, order, &nfree) || !check_tree(h, h->trees[order], order, 0, UINTPTR_MAX, &nfree))
+        return "a list of free blocks is damaged";
+    if (nfree)
+        return "a free block is on no list";
+    return w->head - w->tail > w->limit ? "more blocks of an order wait than may" : NULL;
 }
 
 static const char *check(const struct heap *h)
@@ -400,12 +589,15 @@ static const char *check(const struct heap *h)
         spare += c->live == 0;
     }
     for (unsigned order = 0; order < ORDERS && !broken; order++)
-        broken = check_list(h, order, nfree[order]);
+        broken = check_order(h, order, nfree[order]);
     if (broken)
         return broken;
-    return bytes != h->chunks.held ? "the chunks do not add up to the pages held"
-           : spare != h->spare     ? "the heap miscounts its spare chunks"
-                                   : NULL;
+    bool sound = mark_waiting(h, true);
+    mark_waiting(h, false);
+    return !sound                    ? "a block that waits to be taken again is not in use, or waits twice"
+           : bytes != h->chunks.held ? "the chunks do not add up to the pages held"
+           : spare != h->spare       ? "the heap miscounts its spare chunks"
+                                     : NULL;
 }
 
 const struct allocator allocator_buddy = {

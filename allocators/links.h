@@ -18,9 +18,10 @@ static inline void link_init(struct link *head)
 
 static inline void link_behind(struct link *l, struct link *prev)
 {
-    l->next = prev->next;
+    struct link *next = prev->next;
+    l->next = next;
+    next->prev = l;
     l->prev = prev;
-    prev->next->prev = l;
     prev->next = l;
 }
 

@@ -28,6 +28,7 @@ allocator_files = \
 	allocators/tagged.h \
 	allocators/tags.h \
 	allocators/tlsf.c \
+	allocators/treap.h \
 	allocators/watermark.c
 
 noinst_LIBRARIES += allocators/liballoc.a
@@ -59,6 +60,7 @@ if HAVE_CMOCKA
 allocator_tests = \
 	allocators/tests/adversary \
 	allocators/tests/avl \
+	allocators/tests/buddy \
 	allocators/tests/classes \
 	allocators/tests/contract \
 	allocators/tests/faults \
@@ -74,6 +76,9 @@ allocators_tests_adversary_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 allocators_tests_avl_SOURCES = allocators/tests/avl.c
 allocators_tests_avl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_avl_LDADD = $(CMOCKA_LIBS)
+allocators_tests_buddy_SOURCES = allocators/tests/buddy.c $(allocator_test_files)
+allocators_tests_buddy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_buddy_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_classes_SOURCES = allocators/tests/classes.c
 allocators_tests_classes_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_classes_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
