@@ -50,6 +50,18 @@ allocator_test_files = \
 dist_check_SCRIPTS += allocators/tests/freestanding.sh
 TESTS += allocators/tests/freestanding.sh
 
+# On other machines, by cross compilers and emulators of their own: the same whatever this build is made with, and so
+# not done again where it is made for the sanitizers.
+machine_tests = \
+	allocators/tests/machines/aarch64.sh \
+	allocators/tests/machines/armhf.sh \
+	allocators/tests/machines/i386.sh
+dist_check_SCRIPTS += $(machine_tests)
+EXTRA_DIST += allocators/tests/machines/machine.sh allocators/tests/machines/cmocka.h
+if !SANITIZERS
+TESTS += $(machine_tests)
+endif
+
 # What a plug-in is: one allocator as a shared object. The driver's tests load it.
 check_PROGRAMS += allocators/skeleton.so
 allocators_skeleton_so_SOURCES = allocators/skeleton.c allocators/resize.c
@@ -137,4 +149,4 @@ endif
 STRESS_OPS = 100000000
 .PHONY: stress
 stress: allocators/tests/contract
-	HEAPBENCH_MODEL_OPS=$(STRESS_OPS) allocators/tests/contract
+	CMOCKA_MESSAGE_OUTPUT=TAP HEAPBENCH_MODEL_OPS=$(STRESS_OPS) allocators/tests/contract

@@ -5,6 +5,7 @@
  * for pages failing; sizes that no address space holds; all pages given back. HEAPBENCH_MODEL_OPS sets the model
  * checker's operations in all, as `make stress` does, HEAPBENCH_MODEL_SEED its seed.
  */
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -26,14 +27,15 @@ struct pair {
     char names[4][80]; /* of its tests */
 };
 
-/* One run of the model checker on fresh pages; fails the test with the model's words. */
-static void run_model(const struct pair *pair, const char *spec, size_t page_size, const struct model_mix *mix,
-                      struct model shape)
+/* One run of the model checker on fresh pages; fails the test with the model's words. Returns the operations made: none
+ * where this machine's own pages are larger. */
+static uint64_t run_model(const struct pair *pair, const char *spec, size_t page_size, const struct model_mix *mix,
+                          struct model shape)
 {
     struct option_values values;
     struct counted pages;
     if (!counted_open(&pages, pair->kind, REGION, page_size))
-        return; /* this machine's own pages are larger */
+        return 0;
     read_variant(pair->allocator, spec, &values);
     struct model model = shape;
     model.allocator = pair->allocator;
@@ -46,24 +48,30 @@ static void run_model(const struct pair *pair, const char *spec, size_t page_siz
     if (!model_run(&model))
         fail_msg("%s on %s, pages of %zu: %s", spec, pair->kind->name, page_size, model.error);
     counted_close(&pages);
+    return model.done;
 }
 
-/* A tenth of the operations on small heaps, each inspected; the rest on large ones. */
-static void run_mixes(const struct pair *pair, const char *spec, size_t page_size, uint64_t ops)
+/* One operation in forty on a small heap, inspected after each; the rest on large ones. Returns how many were made. */
+static uint64_t run_mixes(const struct pair *pair, const char *spec, size_t page_size, uint64_t ops)
 {
+    uint64_t done = 0;
     for (const struct model_mix *mix = model_mixes; mix->name != NULL; mix++) {
-        const uint64_t share = ops * mix->percent / 100, few = share / 10;
+        const uint64_t share = (ops * mix->percent + 99) / 100, few = share / 40;
         const size_t many = mix->high > 100000 ? 40 : mix->high > 10000 ? 400 : 1500;
-        run_model(pair, spec, page_size, mix, (struct model){.ops = few, .max_live = 24, .inspect = 1});
-        run_model(pair, spec, page_size, mix, (struct model){.ops = share - few, .max_live = many, .inspect = 1024});
+        done += run_model(pair, spec, page_size, mix, (struct model){.ops = few, .max_live = 24, .inspect = 1});
+        done += run_model(pair, spec, page_size, mix,
+                          (struct model){.ops = share - few, .max_live = many, .inspect = 1024});
     }
+    return done;
 }
 
 static void test_model(void **state)
 {
     const struct pair *pair = *state;
-    run_mixes(pair, pair->allocator->name, 4096, pair->ops - pair->ops / 5);
-    run_mixes(pair, pair->allocator->name, 16384, pair->ops / 5);
+    uint64_t done = run_mixes(pair, pair->allocator->name, 4096, pair->ops - pair->ops / 5);
+    done += run_mixes(pair, pair->allocator->name, 16384, pair->ops - done);
+    printf("# %s on %s: %" PRIu64 " operations\n", pair->allocator->name, pair->kind->name, done);
+    assert_true(done >= pair->ops);
 }
 
 static void test_variants(void **state)
@@ -95,7 +103,7 @@ static size_t run_failing(const struct pair *pair, const char *spec, size_t from
                           .seed = 7,
                           .ops = 200,
                           .max_live = 40,
-                          .inspect = 1};
+                          .inspect = 8};
     if (!model_run(&model))
         fail_msg("%s on %s, %zu requests for pages refused from number %zu: %s", spec, pair->kind->name, fails, from,
                  model.error);
@@ -112,9 +120,11 @@ static void test_failing_pages(void **state)
     const char *spec = pair->allocator->name;
     const size_t requests = run_failing(pair, spec, 0, 0);
     assert_true(requests > 0);
-    for (size_t k = 1; k <= run_failing(pair, spec, k, 1); k++)
+    size_t k = 1;
+    for (; k <= run_failing(pair, spec, k, 1); k++)
         run_failing(pair, spec, k, SIZE_MAX);
-    for (size_t k = 1; k <= requests; k++)
+    printf("# %s on %s: each of %zu requests for pages\n", spec, pair->kind->name, k - 1);
+    for (k = 1; k <= requests; k++)
         run_failing(pair, spec, k, 3);
 }
 

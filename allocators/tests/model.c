@@ -109,21 +109,25 @@ static uint64_t pattern_word(uint64_t key, size_t offset)
 
 static bool fill_span(unsigned char *at, size_t from, size_t to, uint64_t key)
 {
-    for (; from < to; from += 8) {
+    for (; to - from >= 8; from += 8) {
         const uint64_t word = pattern_word(key, from);
-        memcpy(at + from, &word, ALLOC_MIN(8, to - from));
+        memcpy(at + from, &word, 8);
     }
+    const uint64_t word = pattern_word(key, from);
+    memcpy(at + from, &word, to - from);
     return true;
 }
 
 static bool span_is_filled(unsigned char *at, size_t from, size_t to, uint64_t key)
 {
-    for (; from < to; from += 8) {
-        const uint64_t word = pattern_word(key, from);
-        if (memcmp(at + from, &word, ALLOC_MIN(8, to - from)) != 0)
+    uint64_t seen;
+    for (; to - from >= 8; from += 8) {
+        memcpy(&seen, at + from, 8);
+        if (seen != pattern_word(key, from))
             return false;
     }
-    return true;
+    const uint64_t word = pattern_word(key, from);
+    return memcmp(at + from, &word, to - from) == 0;
 }
 
 static bool span_is_zero(unsigned char *at, size_t from, size_t to, uint64_t key)
@@ -367,6 +371,15 @@ static int by_address(const void *a, const void *b)
     return (left->ptr > right->ptr) - (left->ptr < right->ptr);
 }
 
+/* As most walks go, so that there is nothing to sort. */
+static bool ascending(const struct run *run)
+{
+    size_t i = 1;
+    while (i < run->nvisited && by_address(&run->visited[i - 1], &run->visited[i]) <= 0)
+        i++;
+    return i >= run->nvisited;
+}
+
 /* Runs of pages may come in any order, but the blocks of one page never descend. */
 static bool check_order(struct run *run)
 {
@@ -382,7 +395,7 @@ static bool check_order(struct run *run)
 static bool check_visited(struct run *run)
 {
     size_t used = 0;
-    if (run->nvisited > 0)
+    if (!ascending(run))
         qsort(run->visited, run->nvisited, sizeof *run->visited, by_address);
     for (size_t i = 0, at = 0; i < run->nvisited; i++) {
         const struct heap_block *block = &run->visited[i];
@@ -455,9 +468,11 @@ static bool run_ops(struct run *run)
         for (; run->op < model->ops && run->heap != NULL; run->op++) {
             if (!step(run))
                 return false;
+            run->model->done++;
             if (model->pages->error[0] != '\0')
                 return failed(run, "%s", model->pages->error);
-            if (run->heap != NULL && run->op % model->inspect == 0 && !inspect(run))
+            const bool due = run->op % model->inspect == 0 || model->pages->refused > run->refused;
+            if (run->heap != NULL && due && !inspect(run))
                 return false;
         }
     }
@@ -468,8 +483,9 @@ bool model_run(struct model *model)
 {
     struct run run = {.model = model, .random = model->seed * UINT64_C(0x9e3779b97f4a7c15) | 1};
     model->error[0] = '\0';
-    const bool done = run_ops(&run);
+    model->done = 0;
+    const bool fine = run_ops(&run);
     free(run.live);
     free(run.visited);
-    return done;
+    return fine;
 }

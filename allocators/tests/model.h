@@ -5,7 +5,7 @@
  * The shadow knows every live block. Checked at each operation: alignment; that the block lies in pages that the
  * allocator holds and overlaps no live block; usable() at least the request and constant; zeros from zalloc(); content
  * kept, by a pattern that covers all usable bytes (of blocks over 4 KiB: both ends and the start of each page); NULL
- * only when the page source refused. Checked at each operation of small heaps, and now and then of large ones: that
+ * only when the page source refused. Checked as often as asked, and whenever pages were refused: that
  * walk() visits every live block once, as used, and nothing twice; that check() is content.
  */
 #ifndef HEAPBENCH_TESTS_MODEL_H
@@ -35,7 +35,8 @@ struct model {
     uint64_t seed;
     uint64_t ops;
     size_t max_live; /* blocks */
-    size_t inspect;  /* walk() and check() after so many operations */
+    size_t inspect;  /* walk() and check() after so many operations, and after each that was refused pages */
+    uint64_t done;   /* operations that were made: all, but for those without a heap since create() was refused pages */
     char error[400]; /* what went wrong, at which operation; "" when nothing did */
 };
 

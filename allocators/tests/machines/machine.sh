@@ -1,0 +1,58 @@
+# machine.sh - builds tests of the allocators for another machine and runs them there: what the script of each machine
+# is made of. No library but the C library is needed for that machine; cmocka.h of this folder takes cmocka's place.
+# shellcheck shell=sh
+
+# on_machine COMPILER LIBRARY RUNNER FLAG...: LIBRARY is the Debian package of its C library; RUNNER is a command, an
+# emulator with what it needs, or "" for none. Prints TAP, ends the script.
+on_machine() {
+    compiler=$1 library=$2 runner=$3
+    shift 3
+    work=$(mktemp -d) || exit 99
+    trap 'rm -rf "$work"' EXIT
+    lacks=$(what_lacks)
+    if [ -n "$lacks" ]; then
+        echo "1..0 # SKIP $lacks"
+        exit 0
+    fi
+    failed=0
+    echo 1..3
+    try 1 faults "$@" # the model checker finds what is planted, there too
+    try 2 contract "$@"
+    try 3 page_sources "$@"
+    exit $failed
+}
+
+# Why nothing can be run here; nothing when all is there.
+what_lacks() {
+    command -v "$compiler" >/dev/null || {
+        echo "no $compiler"
+        return
+    }
+    echo 'int main(void) { return 0; }' >"$work/nothing.c"
+    if ! "$compiler" -static "$work/nothing.c" -o "$work/nothing" 2>/dev/null; then
+        echo "$compiler links no program (Debian: $library)"
+    elif ! $runner "$work/nothing" 2>/dev/null; then
+        echo "${runner:-this kernel} does not run what $compiler makes"
+    fi
+}
+
+# try NUMBER TEST FLAG...: one test program, as one test. How much the model checker did is said.
+try() {
+    number=$1 test=$2
+    shift 2
+    tests=${top_srcdir:?}/allocators/tests
+    wrong=
+    "$compiler" -static -O2 -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE "$@" -I "$top_srcdir" -I "$tests/machines" \
+        "$top_srcdir"/allocators/*.c "$top_srcdir"/allocators/pages/*.c \
+        "$tests/$test.c" "$tests/cases.c" "$tests/counted.c" "$tests/model.c" -o "$work/$test" >"$work/out" 2>&1 &&
+        $runner "$work/$test" >"$work/out" 2>&1 || wrong=1
+    awk '/^# .*: [0-9]+ operations$/ { n++; all += $(NF - 1); if (n == 1 || $(NF - 1) < least) least = $(NF - 1) }
+         END { if (n) printf "# %d pairs, at least %d operations each, %d in all\n", n, least, all }' "$work/out"
+    if [ -z "$wrong" ]; then
+        echo "ok $number - $test: all of its $(grep -c '^ok' "$work/out") tests"
+    else
+        failed=1
+        echo "not ok $number - $test"
+        grep -v -e '^ok' -e ' operations$' "$work/out" | tail -n 30 | sed 's/^/# /'
+    fi
+}
