@@ -47,6 +47,27 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
     (void)x, (void)low, (void)high;
 }
 
+/* There is but one list, and no place in it is nearer than others. */
+static unsigned index_list(const struct index *x, size_t size)
+{
+    (void)x, (void)size;
+    return 0;
+}
+
+#define INDEX_NEAR REQUEST_MAX
+#define index_near index_list
+
+static unsigned index_search(const struct index *x, size_t n)
+{
+    return index_list(x, n);
+}
+
+static bool index_searches_near(const struct index *x)
+{
+    (void)x;
+    return true;
+}
+
 /* The last link below l, or the list's head: a step along the list, a step along memory, in turn. A free block before a
  * fence tells nothing, as it may be top, which is not on the list. */
 static struct link *place_of(const struct index *x, const struct link *l)
@@ -61,15 +82,16 @@ static struct link *place_of(const struct index *x, const struct link *l)
             return near;
         else
             near = near->next;
-        if (b && !(b->head & USED) && size_of(next_of(b)))
+        if (b && b->head & FREE && size_of(next_of(b)))
             return link_of(b)->prev;
         if (b)
-            b = b->head & USED && size_of(b) ? next_of(b) : NULL;
+            b = !(b->head & FREE) && size_of(b) ? next_of(b) : NULL;
     }
 }
 
-static void index_insert(struct index *x, struct block *b)
+static void index_insert(struct index *x, unsigned list, struct block *b)
 {
+    (void)list;
     x->near = place_of(x, link_of(b));
     link_behind(link_of(b), x->near);
 }
@@ -80,7 +102,8 @@ static void index_remove(struct index *x, struct block *b)
     x->near = l->prev;
     if (x->rover == l)
         x->rover = l->prev;
-    unlink_from_list(l);
+    l->next->prev = l->prev;
+    l->prev->next = l->next;
 }
 
 /* The first block of at least n bytes behind `from`, once around; NULL: none. */
@@ -111,8 +134,15 @@ static struct block *extreme(const struct index *x, size_t n, bool smallest)
     return found;
 }
 
-static struct block *index_take(struct index *x, size_t n)
+static struct block *index_take_fit(struct index *x, unsigned list, size_t n)
 {
+    (void)x, (void)list, (void)n; /* not without a search */
+    return NULL;
+}
+
+static struct block *index_take(struct index *x, unsigned list, size_t n)
+{
+    (void)list;
     struct block *b;
     if (x->fit == FIRST_FIT)
         b = first_behind(x, &x->list, n);
@@ -127,6 +157,12 @@ static struct block *index_take(struct index *x, size_t n)
     return b;
 }
 
+static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+{
+    (void)x, (void)list, (void)n; /* index_take() has looked everywhere */
+    return NULL;
+}
+
 static const char *index_check(const struct index *x, size_t nblocks)
 {
     const struct link *last = NULL;
@@ -134,7 +170,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
     for (const struct link *l = x->list.next; l != &x->list; last = l, l = l->next) {
         if (last && l <= last)
             return "the list is out of order";
-        if (l->next->prev != l || from_payload(l)->head & USED || !nblocks--)
+        if (l->next->prev != l || !(from_payload(l)->head & FREE) || !nblocks--)
             return "the list is damaged";
         near |= l == x->near;
         rover |= l == x->rover;

@@ -20,19 +20,37 @@ static inline void link_behind(struct link *l, struct link *prev)
 {
     struct link *next = prev->next;
     l->next = next;
-    next->prev = l;
+    next->prev = l; /* between the two stores to l, lest the compiler makes them one of a vector, which takes longer */
     l->prev = prev;
     prev->next = l;
 }
 
-/* Takes l out. NULL, or the list's head if it is empty now: only that can be both neighbours of a link, so an emptied
- * list is told without asking for the block's size. */
-static inline struct link *unlink_from_list(struct link *l)
+/* Takes l out. True: its list is empty now, and l->next is the head; only that can be both neighbours of a link, so an
+ * emptied list is told without asking for the block's size. */
+static inline bool unlink_from_list(const struct link *l)
 {
     struct link *next = l->next, *prev = l->prev;
     next->prev = prev;
     prev->next = next;
-    return next == prev ? next : NULL;
+    return next == prev;
+}
+
+/* Takes the first link off a list that is not empty. *emptied: it was the last. */
+static inline struct link *pop_from_list(struct link *head, bool *emptied)
+{
+    struct link *first = head->next, *next = first->next;
+    head->next = next;
+    next->prev = head;
+    *emptied = next == head;
+    return first;
+}
+
+/* The head's address; the compiler would make it anew at each use. */
+static inline struct link *head_of(struct link *lists, size_t list)
+{
+    struct link *head = &lists[list];
+    __asm__("" : "+r"(head));
+    return head;
 }
 
 #endif

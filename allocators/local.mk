@@ -81,7 +81,8 @@ allocator_tests = \
 	allocators/tests/page_sources \
 	allocators/tests/plugin \
 	allocators/tests/simple \
-	allocators/tests/slob
+	allocators/tests/slob \
+	allocators/tests/tlsf
 allocators_tests_adversary_SOURCES = allocators/tests/adversary.c driver/alone.c driver/alone.h
 allocators_tests_adversary_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_adversary_LDADD = $(traces_libs) $(CMOCKA_LIBS)
@@ -119,6 +120,9 @@ allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_slob_SOURCES = allocators/tests/slob.c
 allocators_tests_slob_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_slob_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_tlsf_SOURCES = allocators/tests/tlsf.c
+allocators_tests_tlsf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_tlsf_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 
 # The same, with the allocators themselves under the sanitizers, unless all is built with them.
 if HAVE_SANITIZERS

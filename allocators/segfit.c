@@ -24,7 +24,8 @@
 #define SPLIT_LOG2 3                          /* 2^this per power of two */
 #define NLISTS     (RANGED + 64)              /* 8 powers of two; the last list takes all beyond */
 #define SMALL_MAX  ((EXACT - 1) * UNIT - TAG) /* the largest request that an exact list serves */
-#define SCAN       16                         /* blocks looked at on a ranged list but the last */
+#define LIMIT      (UNIT * ((2u << SPLIT_LOG2) - 1) << (6 + 7 - SPLIT_LOG2)) /* its least size */
+#define SCAN       16 /* blocks looked at on a ranged list but the last */
 
 struct index {
     uint64_t filled[NLISTS / 64]; /* bit: the list is not empty */
@@ -50,42 +51,58 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
     x->middle = low + (high - low) / 2;
 }
 
-/* The list of several sizes that has blocks of this many units; or the exact list, in the heap's lower half. */
-static inline unsigned list_of(size_t units)
+/* The list of several sizes that has blocks of so many bytes; or the exact list, in the heap's lower half. */
+static inline unsigned index_list(const struct index *x, size_t size)
 {
+    (void)x;
+    size_t units = size / UNIT;
     if (units < EXACT)
         return (unsigned)units;
+    if (size >= LIMIT)
+        return NLISTS - 1;
     unsigned log2 = 31 - (unsigned)__builtin_clz((unsigned)units), step = log2 - SPLIT_LOG2;
-    unsigned list = RANGED + ((log2 - 6) << SPLIT_LOG2) + ((unsigned)(units >> step) & ((1u << SPLIT_LOG2) - 1));
-    return ALLOC_MIN(list, NLISTS - 1);
+    return RANGED + ((log2 - 6) << SPLIT_LOG2) + ((unsigned)(units >> step) & ((1u << SPLIT_LOG2) - 1));
 }
+
+#define INDEX_NEAR (EXACT * UNIT)
+
+static inline unsigned index_near(const struct index *x, size_t size)
+{
+    (void)x;
+    return (unsigned)(size / UNIT);
+}
+
 _Static_assert(EXACT == 1 << 6, "ranged lists begin where the exact ones end");
 
 /* Last in, first out, for the cache; but of one size the lower half of the heap is used first, so that its end empties:
  * half of what sorting by address would gain, for one comparison. The middle moves as the heap grows, and blocks on a
  * list stay there: this is a preference, nothing relies on it. */
-static inline void index_insert(struct index *x, struct block *b)
+static inline void index_insert(struct index *x, unsigned list, struct block *b)
 {
-    unsigned list = list_of(units_of(b));
     if (list < EXACT)
         list += HIGH * ((uintptr_t)b >= x->middle); /* no branch: it would be a coin's throw */
-    link_behind(link_of(b), &x->lists[list]);
+    link_behind(link_of(b), head_of(x->lists, list));
     x->filled[list / 64] |= UINT64_C(1) << (list % 64);
+}
+
+/* Marks a list as emptied, if `emptied` is 1; again without a branch. */
+static inline void unmark(struct index *x, size_t list, bool emptied)
+{
+    x->filled[list / 64] ^= (uint64_t)emptied << (list % 64);
 }
 
 static inline void index_remove(struct index *x, struct block *b)
 {
-    const struct link *emptied = unlink_from_list(link_of(b));
-    if (emptied) {
-        size_t list = (size_t)(emptied - x->lists);
-        x->filled[list / 64] &= ~(UINT64_C(1) << (list % 64));
-    }
+    const struct link *l = link_of(b);
+    size_t emptied = unlink_from_list(l);
+    unmark(x, (size_t)(l->next - x->lists) & -emptied, emptied);
 }
 
 static inline struct block *pop(struct index *x, unsigned list)
 {
-    struct block *b = from_payload(x->lists[list].next);
-    index_remove(x, b);
+    bool emptied;
+    struct block *b = from_payload(pop_from_list(head_of(x->lists, list), &emptied));
+    unmark(x, list, emptied);
     return b;
 }
 
@@ -106,22 +123,46 @@ static struct block *best_of(const struct index *x, unsigned list, size_t n)
     return best;
 }
 
-/* From the exact list of the least size that serves, the lower half's first; else from ranged ones. */
-static struct block *index_take(struct index *x, size_t n)
+static unsigned index_search(const struct index *x, size_t n)
 {
-    unsigned list = list_of(n / UNIT);
-    struct block *b = NULL;
-    if (list < EXACT) {
-        uint64_t bits = (x->filled[0] | x->filled[HIGH / 64]) >> list;
-        if (bits) {
-            list += alloc_first_bit(bits);
-            return pop(x, x->filled[0] >> list & 1 ? list : HIGH + list);
-        }
-        list = RANGED;
-    } else {
-        b = best_of(x, list++, n);
+    return index_list(x, n);
+}
+
+static bool index_searches_near(const struct index *x)
+{
+    (void)x;
+    return true;
+}
+
+/* An exact fit, of the lower half if there is one. */
+static inline struct block *index_take_fit(struct index *x, unsigned list, size_t n)
+{
+    (void)n;
+    uint64_t low = x->filled[0] >> list & 1;
+    return (low | x->filled[HIGH / 64] >> list) & 1 ? pop(x, list + HIGH * !low) : NULL;
+}
+
+/* From the exact list of the least size that serves, the lower half's first. Of several sizes, the first block if it
+ * is an exact fit, or nearly. */
+static inline struct block *index_take(struct index *x, unsigned list, size_t n)
+{
+    if (ALLOC_UNLIKELY(list >= EXACT)) {
+        const struct link *head = head_of(x->lists, list), *first = head->next;
+        return first != head && fits_whole(from_payload(first), n) ? pop(x, list) : NULL;
     }
+    uint64_t low = x->filled[0] >> list, high = x->filled[HIGH / 64] >> list;
+    if (!(low | high))
+        return NULL;
+    unsigned step = alloc_first_bit(low | high);
+    return pop(x, list + step + HIGH * !(low >> step & 1));
+}
+
+/* The best of the lists of several sizes. */
+static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+{
+    struct block *b = list >= EXACT ? best_of(x, list++, n) : NULL;
     if (!b) {
+        list = ALLOC_MAX(list, RANGED);
         uint64_t bits = list < NLISTS ? x->filled[RANGED / 64] >> (list - RANGED) : 0;
         if (!bits)
             return NULL;
@@ -138,10 +179,10 @@ static const char *index_check(const struct index *x, size_t nblocks)
             return "a list's mark contradicts the list";
         for (const struct link *l = x->lists[i].next; l != &x->lists[i]; l = l->next) {
             const struct block *b = from_payload(l);
-            unsigned list = list_of(units_of(b));
+            unsigned list = index_list(x, size_of(b));
             if (list != i && (list >= EXACT || list + HIGH != i))
                 return "a block is on the list of another size";
-            if (b->head & USED || l->next->prev != l || !nblocks--)
+            if (!(b->head & FREE) || l->next->prev != l || !nblocks--)
                 return "a list is damaged";
         }
     }
@@ -153,22 +194,6 @@ static const struct allocator *const self = &allocator_segfit;
 #define INDEX_CUT_BACK(n) ((n) > SMALL_MAX + TAG)
 #include "allocators/tagged.h"
 
-/* The common case, an exact fit, before all else. */
-static void *segfit_alloc(struct heap *h, size_t size)
-{
-    if (ALLOC_LIKELY(size <= SMALL_MAX)) {
-        struct index *x = &h->index;
-        size_t n = block_size(size), list = n / UNIT;
-        uint64_t low = x->filled[0] >> list & 1;
-        if (ALLOC_LIKELY((low | x->filled[HIGH / 64] >> list) & 1)) {
-            struct block *b = pop(x, (unsigned)(list + HIGH * !low));
-            set_used(b, n);
-            return payload(b);
-        }
-    }
-    return alloc(h, size);
-}
-
 static const struct alloc_option options[] = {TAGGED_OPTION_GIVE, {.name = NULL}};
 
 const struct allocator allocator_segfit = {
@@ -176,5 +201,5 @@ const struct allocator allocator_segfit = {
     .name = "segfit",
     .summary = "segregated fit: boundary tags, exact and ranged lists, immediate merging",
     .options = options,
-    .alloc = segfit_alloc,
+    .alloc = alloc,
 };

@@ -6,42 +6,70 @@
  * find a free block, and that alone is theirs; so a comparison of them compares just that. This file is included after
  * the includer has defined
  *
- *   struct index                                             what it keeps of its free blocks
- *   static size_t index_bytes(const uint64_t *opt);                what it needs in all, struct index or more
- *   static void index_init(struct index *, const uint64_t *opt);
- *   static void index_insert(struct index *, struct block *);      the block is free, its tags are set
- *   static void index_remove(struct index *, struct block *);
- *   static struct block *index_take(struct index *, size_t n);     removes a block of at least n bytes; NULL: none
- *   static void index_span(struct index *, uintptr_t low, uintptr_t high);   the region that grows reaches this far
- *   static const char *index_check(const struct index *, size_t nblocks);    it holds so many, all in their place
- *   #define INDEX_CUT_BACK(n)          true: a block of n bytes is cut from the back of a free one, not from the front
- *   static const struct allocator *const self;               for a block that must move
+ *   struct index                                              what it keeps of its free blocks
+ *   size_t index_bytes(const uint64_t *opt)                   what it needs in all, struct index or more
+ *   void index_init(struct index *, const uint64_t *opt)
+ *   unsigned index_list(const struct index *, size_t size)    where a block of so many bytes belongs
+ *   #define INDEX_NEAR                                        below so many bytes, it is
+ *   unsigned index_near(const struct index *, size_t size)    this, which is found sooner
+ *   void index_insert(struct index *, unsigned list, struct block *)    the block is free, its tags are set
+ *   void index_remove(struct index *, struct block *)
+ *   unsigned index_search(const struct index *, size_t n)     the list where the search for n bytes begins, in 3 steps,
+ *   bool index_searches_near(const struct index *)            which is index_near()'s, below INDEX_NEAR
+ *   struct block *index_take_fit(struct index *, unsigned list, size_t n)
+ *                                                             1. removes a block that fits_whole(); NULL: none at hand
+ *   struct block *index_take(struct index *, unsigned list, size_t n)
+ *                                                             2. removes one of at least n bytes; NULL: none is near
+ *   struct block *index_take_far(struct index *, unsigned list, size_t n)
+ *                                                             3. the same; NULL: there is none
+ *   void index_span(struct index *, uintptr_t low, uintptr_t high)      the region that grows reaches this far
+ *   const char *index_check(const struct index *, size_t nblocks)       it holds so many, all in their place
+ *   #define INDEX_CUT_BACK(n)                                 true: a block of n bytes is cut from a free one's back
+ *   const struct allocator *const self                        for a block that must move
  *
- * and so the compiler sees all of it at once. The memory at the end of the newest region ("top", the wilderness of D.
- * Lea's malloc) is not in the index: it is cut last.
+ * all of them static, and so the compiler sees all of it at once. The memory at the end of the newest region ("top",
+ * the wilderness of D. Lea's malloc) is not in the index: it is cut last.
  *
  *   a region     [ struct region ][ block ][ block ] ... [ block ][ fence ]     whole pages that touch
+ *
+ * Most blocks fit exactly and are released between used neighbours; that needs no more than a few lines of alloc() and
+ * release_block(), which call nothing. What else there is, is kept out of their way by OUT_OF_LINE.
  */
 #include "allocators/tags.h"
 
+#define OUT_OF_LINE static __attribute__((noinline))
+
 struct region {
     struct region *next, *prev;
-    struct heap *heap; /* stands behind, in the heap's first region; NULL in the others */
-};                     /* the length is stored nowhere, so that a region can be cut in two without finding its start */
+}; /* the length is stored nowhere, so that a region can be cut in two without finding its start */
+
+/* From a region to its first block; the heap's own has the heap between. */
+#define REGION_HEAD (ALLOC_ROUND_UP(sizeof(struct region) + TAG, UNIT) - TAG)
 
 struct heap {
     struct page_source source;
     struct region *regions; /* the newest first; the heap's own is the last */
+    struct block *first;    /* the first block of the heap's own region */
     struct block *top;      /* the free block before `fence`, not in the index; NULL: none */
     struct block *fence;    /* the end of the region that grew last */
     size_t held;            /* bytes taken from the page source */
     size_t grown;           /* bytes of the region that `fence` ends, at least */
     size_t give;            /* a free block of this many bytes gives its pages back */
+    size_t plain;           /* a free block of less has index_near() and is not large enough for that */
+    size_t direct;          /* for a request of less the search begins at index_near() */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
-    size_t bytes;           /* of this struct with its index, which may go on behind it */
-    struct index index;
+    struct index index;     /* which may go on behind the struct */
 };
+
+/* ---- Lists ----------------------------------------------------------------------------------------------------------
+ */
+
+static inline void insert(struct heap *h, struct block *b, size_t size)
+{
+    unsigned list = size < INDEX_NEAR ? index_near(&h->index, size) : index_list(&h->index, size);
+    index_insert(&h->index, list, b);
+}
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------
  */
@@ -60,15 +88,14 @@ static void give_pages(struct heap *h, void *pages, size_t bytes)
     h->source.free_page(h->source.ctx, pages, bytes >> h->page_log2);
 }
 
-static inline struct block *first_block(const struct region *r)
-{
-    size_t skip = sizeof *r + (r->heap ? r->heap->bytes : 0);
-    return (struct block *)((uintptr_t)r + ALLOC_ROUND_UP(skip + TAG, UNIT) - TAG);
-}
-
 static inline struct region *own_region(const struct heap *h)
 {
     return (struct region *)(uintptr_t)h - 1;
+}
+
+static inline struct block *first_block(const struct heap *h, const struct region *r)
+{
+    return r == own_region(h) ? h->first : (struct block *)((uintptr_t)r + REGION_HEAD);
 }
 
 static void link_region(struct heap *h, struct region *r)
@@ -89,38 +116,46 @@ static void unlink_region(struct heap *h, struct region *r)
         r->next->prev = r->prev;
 }
 
-/* A fence for the region that ends at `end`: a used block of no size. */
-static struct block *set_fence(void *end)
+/* A fence, behind a free block, for the region that ends at `end`. */
+static inline struct block *set_fence(void *end)
 {
     struct block *fence = (struct block *)((uintptr_t)end - TAG);
-    fence->head = USED;
+    fence->head = EDGE | PREV_FREE;
     return fence;
 }
 
 /* Makes [b, end) the top and its fence. */
-static void set_top(struct heap *h, struct block *b, void *end, tag_t flags)
+static inline void set_top(struct heap *h, struct block *b, void *end, tag_t flags)
 {
     h->fence = set_fence(end);
     set_free(b, (size_t)((char *)h->fence - (char *)b), flags);
     h->top = b;
 }
 
-/* `bytes` behind the fence are ours now: it becomes free memory, with top. */
-static void extend(struct heap *h, size_t bytes)
+static inline size_t top_size(const struct heap *h)
 {
-    struct block *start = h->top ? h->top : h->fence;
+    return h->top ? size_of(h->top) : 0;
+}
+
+/* `bytes` behind the fence are ours now: it becomes free memory, with top. */
+static inline void extend(struct heap *h, size_t bytes)
+{
+    char *end = (char *)h->fence + TAG + bytes;
     h->grown += bytes;
-    set_top(h, start, (char *)h->fence + TAG + bytes, start->head);
+    if (h->top)
+        set_top(h, h->top, end, h->top->head);
+    else
+        set_top(h, h->fence, end, 0);
     index_span(&h->index, (uintptr_t)h->fence - h->grown, (uintptr_t)h->fence);
 }
 
-static void add_region(struct heap *h, void *pages, size_t bytes)
+static inline void add_region(struct heap *h, void *pages, size_t bytes)
 {
     if (h->top)
-        index_insert(&h->index, h->top);
+        insert(h, h->top, size_of(h->top));
     link_region(h, pages);
     h->grown = bytes;
-    set_top(h, first_block(pages), (char *)pages + bytes, FIRST);
+    set_top(h, first_block(h, pages), (char *)pages + bytes, EDGE);
 }
 
 /* Takes `bytes` more: behind top where they touch it, else as a region of their own, if that serves `n`. */
@@ -133,99 +168,122 @@ static bool grow_by(struct heap *h, size_t bytes, size_t n)
     h->touching = pages == (char *)h->fence + TAG && h->grown + bytes <= RUN_MAX;
     if (h->touching)
         extend(h, bytes);
-    else if (bytes >= n + sizeof(struct region) + UNIT)
+    else if (bytes >= n + REGION_HEAD + TAG)
         add_region(h, pages, bytes);
     else
         give_pages(h, pages, bytes);
-    return h->top && size_of(h->top) >= n;
+    return top_size(h) >= n;
 }
 
 /* Makes a top of at least n bytes. While pages touch, asks only for what is missing; where they do not, each is a
  * region of its own, and there should not be too many. */
-static bool grow(struct heap *h, size_t n)
+OUT_OF_LINE bool grow(struct heap *h, size_t n)
 {
-    size_t whole = n + sizeof(struct region) + UNIT;
-    if (h->touching && grow_by(h, n - (h->top ? size_of(h->top) : 0), n))
+    size_t whole = n + REGION_HEAD + TAG;
+    if (h->touching && grow_by(h, n - top_size(h), n))
         return true;
     return grow_by(h, ALLOC_MAX(whole, ALLOC_MIN(h->held / 64, 64 << 10)), n) || grow_by(h, whole, n);
 }
 
 /*
- * Gives the whole pages inside a free block, on no list, back; what stands left and right of them goes on lists:
+ * Gives the whole pages inside a free block of at least `give` bytes, on no list, back, or a whole region; what stands
+ * left and right of them goes on lists:
  *
  *   ... ][ b ................................................. ][ next ...
  *   ... ][ left ][ fence ]|     pages      |[ region ][ right ][ next ...
- *
- * That is worth it from `give` bytes on, and when a whole region is free, but for the one that grows: of top, half of
- * `give` is kept, against a see-saw. False: there is nothing to give.
  */
-static bool give_back(struct heap *h, struct block *b)
+OUT_OF_LINE void give_back(struct heap *h, struct block *b, bool begins, bool ends)
 {
     size_t page = h->source.page_size;
     struct block *next = next_of(b);
-    bool is_top = next == h->fence, is_last = size_of(next) == 0;
-    bool begins = b->head & FIRST && !is_top && b != first_block(own_region(h));
-    struct region *whole = begins ? (struct region *)((uintptr_t)b & ~(uintptr_t)(page - 1)) : NULL;
-    if (size_of(b) < h->give && !(whole && is_last))
-        return false;
-    size_t keep = is_top ? h->give / 2 : MIN_BLOCK + TAG;
-    char *from = whole ? (char *)whole : (char *)ALLOC_ROUND_UP((uintptr_t)b + keep, page);
-    uintptr_t right = (uintptr_t)next - MIN_BLOCK - sizeof(struct region) - UNIT;
-    char *to = is_last ? (char *)next + TAG : (char *)(right & ~(page - 1));
-    if (from >= to)
-        return false;
-
-    if (whole) {
-        unlink_region(h, whole);
-    } else if (is_top) {
-        h->grown -= (size_t)(to - from);
-        set_top(h, b, from, b->head);
+    char *from = begins ? (char *)b - REGION_HEAD : (char *)ALLOC_ROUND_UP((uintptr_t)b + MIN_BLOCK + TAG, page);
+    char *to = ends ? (char *)next + TAG : (char *)(((uintptr_t)next - MIN_BLOCK - REGION_HEAD) & ~(page - 1));
+    if (begins) {
+        unlink_region(h, (struct region *)from);
     } else {
-        set_free(b, (size_t)((char *)set_fence(from) - (char *)b), b->head);
-        index_insert(&h->index, b);
+        size_t left = (size_t)((char *)set_fence(from) - (char *)b);
+        set_free(b, left, b->head);
+        insert(h, b, left);
     }
-    if (!is_last) {
+    if (!ends) {
+        struct block *right = (struct block *)(to + REGION_HEAD);
+        size_t size = (size_t)((char *)next - (char *)right);
         link_region(h, (struct region *)to);
-        b = first_block((struct region *)to);
-        set_free(b, (size_t)((char *)next - (char *)b), FIRST);
-        index_insert(&h->index, b);
+        set_free(right, size, EDGE);
+        insert(h, right, size);
     }
     give_pages(h, from, (size_t)(to - from));
-    return true;
+}
+
+/* Of top, half of `give` is kept, against a see-saw. */
+OUT_OF_LINE void trim_top(struct heap *h)
+{
+    char *from = (char *)ALLOC_ROUND_UP((uintptr_t)h->top + h->give / 2, h->source.page_size);
+    size_t bytes = (size_t)((char *)h->fence + TAG - from);
+    h->grown -= bytes;
+    set_top(h, h->top, from, h->top->head);
+    give_pages(h, from, bytes);
 }
 
 /* ---- release --------------------------------------------------------------------------------------------------------
  */
 
-/* Frees [b, b + size) of which the head is valid, and merges it with both neighbours. */
-static inline void release_block(struct heap *h, struct block *b)
+/* Puts a free block, merged, where it belongs: it is large, or first or last of its region. The only block of a region
+ * goes back with it, but for the region that grows. */
+OUT_OF_LINE void settle(struct heap *h, struct block *b, size_t size)
 {
-    tag_t flags = b->head;
+    struct block *next = at(b, size);
+    bool begins = b->head & EDGE && b != h->first, ends = next->head & EDGE;
+    if (next == h->fence) {
+        h->top = b;
+        if (size >= h->give)
+            trim_top(h);
+    } else if (size >= h->give || (begins && ends)) {
+        give_back(h, b, begins, ends);
+    } else {
+        insert(h, b, size);
+    }
+}
+
+/* Frees a block and merges it with what is free beside it. */
+OUT_OF_LINE void merge(struct heap *h, struct block *b)
+{
+    tag_t head = b->head;
     size_t size = size_of(b);
     struct block *next = at(b, size);
-    tag_t next_head = next->head;
-    if (!(flags & PREV_USED)) {
-        b = prev_of(b);
-        flags = b->head;
-        size += size_of(b);
-        index_remove(&h->index, b);
-    }
-    if (next_head & USED) {
-        next->head = next_head & ~(tag_t)PREV_USED;
-    } else {
+    if (next->head & FREE) {
         size += size_of(next);
         if (next != h->top)
             index_remove(&h->index, next);
+    } else {
+        next->head |= PREV_FREE;
     }
-    set_free(b, size, flags);
-    if (at(b, size) == h->fence)
-        h->top = b;
-    else if (ALLOC_LIKELY(size < h->give && !(flags & FIRST))) {
-        index_insert(&h->index, b);
-        return;
+    if (head & PREV_FREE) {
+        size_t before = *foot_before(b);
+        size += before;
+        b = (struct block *)((uintptr_t)b - before);
+        head = b->head;
+        index_remove(&h->index, b);
     }
-    if (!give_back(h, b) && b != h->top)
-        index_insert(&h->index, b);
+    set_free(b, size, head);
+    if (ALLOC_LIKELY(!((head | at(b, size)->head) & EDGE) && size < h->give))
+        insert(h, b, size);
+    else
+        settle(h, b, size);
+}
+
+/* Frees a used block: on its list at once if its neighbours are used and it is none of settle()'s. */
+static inline void release_block(struct heap *h, struct block *b)
+{
+    size_t size = size_of(b);
+    struct block *next = at(b, size);
+    if (ALLOC_LIKELY(!((b->head | next->head) & FLAGS) && size < h->plain)) {
+        next->head |= PREV_FREE;
+        set_free(b, size, 0);
+        index_insert(&h->index, index_near(&h->index, size), b);
+    } else {
+        merge(h, b);
+    }
 }
 
 static void release(struct heap *h, void *p)
@@ -236,40 +294,70 @@ static void release(struct heap *h, void *p)
 /* ---- alloc ---------------------------------------------------------------------------------------------------------
  */
 
-static struct block *cut_top(struct heap *h, size_t n)
+OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
 {
-    if ((!h->top || size_of(h->top) < n) && !grow(h, n))
+    if (top_size(h) < n && !grow(h, n))
         return NULL;
     struct block *b = h->top;
     h->top = cut_front(b, n);
-    return b;
+    return payload(b);
 }
 
-static inline struct block *cut(struct heap *h, struct block *b, size_t n)
+/* n bytes for use from a free block on no list, and the rest goes on its list. */
+OUT_OF_LINE void *cut(struct heap *h, struct block *b, size_t n)
 {
-    size_t size = size_of(b);
-    if (size - n < MIN_BLOCK) {
-        set_used(b, size);
-    } else if (!INDEX_CUT_BACK(n)) {
-        index_insert(&h->index, cut_front(b, n));
-    } else {
-        set_free(b, size - n, b->head);
-        index_insert(&h->index, b);
-        b = next_of(b);
-        b->head = make_head(n, USED);
-        at(b, n)->head |= PREV_USED;
+    size_t rest = size_of(b) - n;
+    if (!INDEX_CUT_BACK(n)) {
+        insert(h, split(b, n), rest);
+        return payload(b);
     }
-    return b;
+    set_free(b, rest, b->head);
+    insert(h, b, rest);
+    b = at(b, rest);
+    b->head = (tag_t)n | PREV_FREE;
+    at(b, n)->head &= ~(tag_t)PREV_FREE;
+    return payload(b);
 }
 
-static __attribute__((noinline)) void *alloc(struct heap *h, size_t size)
+static inline void *serve(struct heap *h, struct block *b, size_t n)
+{
+    if (ALLOC_UNLIKELY(!fits_whole(b, n)))
+        return cut(h, b, n);
+    set_used(b, size_of(b));
+    return payload(b);
+}
+
+OUT_OF_LINE void *alloc_far(struct heap *h, unsigned list, size_t n)
+{
+    struct block *b = index_take_far(&h->index, list, n);
+    return b ? serve(h, b, n) : cut_top(h, n);
+}
+
+OUT_OF_LINE void *alloc_larger(struct heap *h, unsigned list, size_t n)
+{
+    struct block *b = index_take(&h->index, list, n);
+    return b ? serve(h, b, n) : alloc_far(h, list, n);
+}
+
+OUT_OF_LINE void *alloc_indirect(struct heap *h, size_t size)
 {
     if (size > REQUEST_MAX)
         return NULL;
     size_t n = block_size(size);
-    struct block *b = index_take(&h->index, n);
-    b = b ? cut(h, b, n) : cut_top(h, n);
-    return b ? payload(b) : NULL;
+    return alloc_larger(h, index_search(&h->index, n), n);
+}
+
+static void *alloc(struct heap *h, size_t size)
+{
+    if (ALLOC_UNLIKELY(size >= h->direct))
+        return alloc_indirect(h, size);
+    size_t n = block_size(size);
+    unsigned list = index_near(&h->index, n);
+    struct block *b = index_take_fit(&h->index, list, n);
+    if (ALLOC_UNLIKELY(!b))
+        return alloc_larger(h, list, n);
+    set_used(b, size_of(b));
+    return payload(b);
 }
 
 static size_t usable(const struct heap *h, const void *p)
@@ -288,8 +376,8 @@ static void shrink(struct heap *h, struct block *b, size_t n)
     if (size - n < MIN_BLOCK)
         return;
     struct block *rest = at(b, n);
-    b->head = make_head(n, b->head & FLAGS);
-    rest->head = make_head(size - n, PREV_USED | USED);
+    b->head = (tag_t)n | (b->head & FLAGS);
+    rest->head = (tag_t)(size - n);
     release_block(h, rest);
 }
 
@@ -299,18 +387,17 @@ static bool grow_in_place(struct heap *h, struct block *b, size_t n)
     size_t size = size_of(b);
     struct block *next = at(b, size);
     if (next == h->fence || next == h->top) {
-        size_t has = h->top ? size_of(h->top) : 0;
-        if (size + has < n && !(h->touching && grow(h, n - size) && next == h->top))
+        if (size + top_size(h) < n && !(h->touching && grow(h, n - size) && next == h->top))
             return false;
         struct block *top = h->top;
         h->top = cut_front(top, ALLOC_MAX(n - size, MIN_BLOCK));
-    } else if (!(next->head & USED) && size + size_of(next) >= n) {
+    } else if (next->head & FREE && size + size_of(next) >= n) {
         index_remove(&h->index, next);
         set_used(next, size_of(next));
     } else {
         return false;
     }
-    b->head += make_head(size_of(next), 0);
+    b->head += (tag_t)size_of(next);
     shrink(h, b, n);
     return true;
 }
@@ -347,9 +434,9 @@ static void *aligned(struct heap *h, size_t align, size_t size)
     size_t before = to - (uintptr_t)p;
     if (before) {
         size_t rest = size_of(b) - before;
-        b->head = make_head(before, b->head & FLAGS);
+        b->head = (tag_t)before | (b->head & FLAGS);
         struct block *found = at(b, before);
-        found->head = make_head(rest, PREV_USED | USED);
+        found->head = (tag_t)rest;
         release_block(h, b);
         b = found;
     }
@@ -379,20 +466,22 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     if (!r)
         return NULL;
     struct heap *h = (struct heap *)(r + 1);
-    *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .bytes = own, .touching = true};
+    *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .touching = true};
     h->page_log2 = page_log2;
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
+    h->plain = ALLOC_MIN(h->give, INDEX_NEAR);
+    h->direct = index_searches_near(&h->index) ? INDEX_NEAR - TAG - UNIT : 0; /* less what block_size() may add */
     link_region(h, r);
-    r->heap = h;
-    set_top(h, first_block(r), (char *)r + bytes, FIRST);
+    h->first = (struct block *)(ALLOC_ROUND_UP((uintptr_t)h + own + TAG, UNIT) - TAG);
+    set_top(h, h->first, (char *)r + bytes, EDGE);
     return h;
 }
 
 static void destroy(struct heap *h)
 {
     for (struct region *r = h->regions, *next; r; r = next) {
-        const struct block *b = first_block(r);
+        const struct block *b = first_block(h, r);
         while (size_of(b))
             b = next_of(b);
         next = r->next; /* NULL for the heap's own, which goes last */
@@ -406,8 +495,8 @@ static void destroy(struct heap *h)
 static bool walk(const struct heap *h, heap_visit *visit, void *arg)
 {
     for (const struct region *r = h->regions; r; r = r->next)
-        for (const struct block *b = first_block(r); size_of(b); b = next_of(b)) {
-            struct heap_block seen = {payload(b), size_of(b) - TAG, b->head & USED};
+        for (const struct block *b = first_block(h, r); size_of(b); b = next_of(b)) {
+            struct heap_block seen = {payload(b), size_of(b) - TAG, !(b->head & FREE)};
             if (!visit(&seen, arg))
                 return false;
         }
@@ -417,30 +506,28 @@ static bool walk(const struct heap *h, heap_visit *visit, void *arg)
 /* Adds the region's bytes, and the blocks that the index must hold. */
 static const char *check_region(const struct heap *h, const struct region *r, size_t *bytes, size_t *listed)
 {
-    const struct block *b = first_block(r);
-    bool prev_used = true;
-    if (!(b->head & FIRST))
+    const struct block *b = first_block(h, r);
+    bool prev_free = false;
+    if (!(b->head & EDGE))
         return "a region's first block is not marked so";
     for (; size_of(b); b = next_of(b)) {
         if (size_of(b) < MIN_BLOCK)
             return "a block is too small";
-        if (!(b->head & PREV_USED) == prev_used)
+        if (!(b->head & PREV_FREE) == prev_free)
             return "a block's tag contradicts the block before";
-        if (b->head & FIRST && b != first_block(r))
+        if (b->head & EDGE && b != first_block(h, r))
             return "a block inside a region is marked as its first";
-        if (!(b->head & USED)) {
-            const char *broken = !prev_used ? "two free blocks touch"
-                                 : ((const tag_t *)next_of(b))[-1] != units_of(b)
-                                     ? "a free block's foot differs from its head"
-                                     : NULL;
-            if (broken)
-                return broken;
+        if (b->head & FREE) {
+            if (prev_free)
+                return "two free blocks touch";
+            if (*foot_before(next_of(b)) != size_of(b))
+                return "a free block's foot differs from its head";
             *listed += b != h->top;
         }
-        prev_used = b->head & USED;
+        prev_free = b->head & FREE;
     }
     *bytes += (size_t)((const char *)b + TAG - (const char *)r);
-    return b->head == (prev_used ? USED | PREV_USED : USED) ? NULL : "a region's fence is damaged";
+    return b->head == (prev_free ? EDGE | PREV_FREE : EDGE) ? NULL : "a region's fence is damaged";
 }
 
 static const char *check(const struct heap *h)

@@ -1,12 +1,15 @@
 /*
  * tags.h - blocks with boundary tags (D. Knuth, TAOCP 1, 2.5, algorithm C): each knows its size and whether the block
- * before it is used; a free one tells its size at its end too, so that both neighbours are found in constant time.
+ * before it is free; a free one tells its size at its end too, so that both neighbours are found in constant time.
  *
- *   used block   [ head ][ payload .................................... ]       head = units of HEAP_ALIGN | flags
- *   free block   [ head ][ next ][ prev ] ...................... [ foot ]       foot = units
+ *   used block   [ head ][ payload .................................... ]       head = bytes | flags
+ *   free block   [ head ][ next ][ prev ] ...................... [ foot ]       foot = bytes
  *
  * A tag is 32 bits wide: half a word on 64-bit, where that saves 4 bytes a block on average, as payloads stand at
  * multiples of 16. A fence, a used block of no size, ends each run of blocks.
+ *
+ * The flags of two neighbours that are both used, at no end of their run, are all 0: one comparison tells that a block
+ * between such is released with nothing to merge.
  */
 #ifndef HEAPBENCH_TAGS_H
 #define HEAPBENCH_TAGS_H
@@ -15,12 +18,12 @@
 
 typedef uint32_t tag_t;
 
-enum { USED = 1, PREV_USED = 2, FIRST = 4, FLAG_BITS = 3, FLAGS = 7 }; /* FIRST: no block stands before */
+enum { FREE = 1, PREV_FREE = 2, EDGE = 4, FLAGS = 7 }; /* EDGE: of a run, its first block, and the fence */
 
 #define UNIT        HEAP_ALIGN
 #define TAG         sizeof(tag_t)
-#define MIN_BLOCK   (2 * UNIT)                                     /* head, two links, foot */
-#define RUN_MAX     ((((size_t)1 << (32 - FLAG_BITS)) - 1) * UNIT) /* bytes of a run, so that a tag can hold any block */
+#define MIN_BLOCK   (2 * UNIT)                            /* head, two links, foot */
+#define RUN_MAX     ((size_t)UINT32_MAX & ~(size_t)FLAGS) /* bytes of a run, so that a tag can hold any block */
 #define REQUEST_MAX (RUN_MAX / 2)
 
 struct block {
@@ -28,15 +31,12 @@ struct block {
 };
 
 _Static_assert(TAG + sizeof(struct link) + TAG <= MIN_BLOCK, "a free block holds its links and tags");
+_Static_assert(UNIT > FLAGS, "sizes are multiples of UNIT and leave the flags their bits");
 
-static inline size_t units_of(const struct block *b)
-{
-    return b->head >> FLAG_BITS;
-}
 /* Bytes from this head to the next. */
 static inline size_t size_of(const struct block *b)
 {
-    return units_of(b) * UNIT;
+    return b->head & ~(tag_t)FLAGS;
 }
 static inline struct link *link_of(const struct block *b)
 {
@@ -48,7 +48,10 @@ static inline void *payload(const struct block *b)
 }
 static inline struct block *from_payload(const void *p)
 {
-    return (struct block *)((uintptr_t)p - TAG);
+    struct block *b = (struct block *)((uintptr_t)p - TAG);
+    if (!b)
+        __builtin_unreachable(); /* nobody needs to ask */
+    return b;
 }
 static inline struct block *at(const struct block *b, size_t bytes)
 {
@@ -58,29 +61,32 @@ static inline struct block *next_of(const struct block *b)
 {
     return at(b, size_of(b));
 }
-static inline tag_t make_head(size_t size, tag_t flags)
+
+/* The foot of the free block that ends where b begins: its bytes. Only where PREV_FREE is set. */
+static inline tag_t *foot_before(const struct block *b)
 {
-    return (tag_t)(size / UNIT) << FLAG_BITS | flags;
+    return (tag_t *)((uintptr_t)b - TAG);
 }
 
-/* The block before; only where PREV_USED is clear. */
-static inline struct block *prev_of(const struct block *b)
-{
-    return (struct block *)((uintptr_t)b - (size_t)((const tag_t *)b)[-1] * UNIT);
-}
-
-/* Makes [b, b + size) a free block behind a used one; of `flags`, FIRST is kept. */
+/* Makes [b, b + size) a free block behind a used one; of `flags`, EDGE is kept. The block behind is not told. */
 static inline void set_free(struct block *b, size_t size, tag_t flags)
 {
-    b->head = make_head(size, PREV_USED | (flags & FIRST));
-    ((tag_t *)at(b, size))[-1] = (tag_t)(size / UNIT);
+    b->head = (tag_t)size | FREE | (flags & EDGE);
+    *foot_before(at(b, size)) = (tag_t)size;
 }
 
 /* Makes a free block on no list used, as it is. */
 static inline void set_used(struct block *b, size_t size)
 {
-    b->head |= USED;
-    at(b, size)->head |= PREV_USED;
+    b->head &= ~(tag_t)FREE;
+    at(b, size)->head &= ~(tag_t)PREV_FREE;
+}
+
+/* What a free block has beyond n bytes is too little to stand alone: it is used as a whole. False also if it is
+ * smaller. Flags are less than a UNIT, and of no matter to the comparison. */
+static inline bool fits_whole(const struct block *b, size_t n)
+{
+    return b->head - n < MIN_BLOCK;
 }
 
 /* Bytes of the block that serves a request; only for size <= REQUEST_MAX. */
@@ -90,19 +96,23 @@ static inline size_t block_size(size_t size)
     return ALLOC_MAX(n, MIN_BLOCK);
 }
 
-/* Cuts n bytes for use from the front of a free block on no list; what is left is free, on no list, and returned. NULL:
- * too little to stand alone; it goes with the block. */
-static inline struct block *cut_front(struct block *b, size_t n)
+/* Cuts n bytes for use from the front of a free block on no list; what is left is free, on no list, and returned. */
+static inline struct block *split(struct block *b, size_t n)
 {
     size_t size = size_of(b);
-    if (size - n < MIN_BLOCK) {
-        set_used(b, size);
-        return NULL;
-    }
     struct block *rest = at(b, n);
-    b->head = make_head(n, (b->head & FLAGS) | USED);
+    b->head = (tag_t)n | (b->head & EDGE);
     set_free(rest, size - n, 0);
     return rest;
+}
+
+/* The same; or the whole block, if the rest were too little to stand alone: NULL then. */
+static inline struct block *cut_front(struct block *b, size_t n)
+{
+    if (!fits_whole(b, n))
+        return split(b, n);
+    set_used(b, size_of(b));
+    return NULL;
 }
 
 #endif

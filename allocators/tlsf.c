@@ -1,5 +1,5 @@
 /*
- * tlsf.c - two-level segregated fit: free blocks on lists by size, two bitmaps, nothing searched.
+ * tlsf.c - two-level segregated fit: free blocks on lists by size, two levels of bitmaps, nothing searched.
  *
  * The first level is the power of two that a size lies in, the second divides that evenly in 2^SLI lists; sizes below
  * 2^SLI steps of HEAP_ALIGN have a list each. A request goes to the lists where any block serves it: the lowest that is
@@ -9,60 +9,50 @@
  * heap as it grows.
  *
  * Follows M. Masmano, I. Ripoll, A. Crespo, J. Real, "TLSF: a new dynamic memory allocator for real-time systems",
- * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f).
+ * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f). One
+ * thing is laid out otherwise: lists are numbered through, (f, sl) being f 2^SLI + sl but for a constant, and a word of
+ * the second bitmap has 64 of them, whether they are of one power of two or of several.
  *
- * Cost          alloc and release O(1): no loop, but for a request that belongs on the last list, which has blocks of
- *               all larger sizes and is searched: one of nearly 2^(FLI + 1) bytes or more.
+ * Cost          alloc and release O(1): there is no loop.
  * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; two words a list for the heap: 2^SLI lists for each
  *               power of two up to 2^FLI.
  * Worst case    search=round leaves a free block of s bytes unused by requests above s - s / 2^SLI (section 5: at most
- *               2^(f-SLI) - 2 bytes of slack); search=tight too, if a smaller block hides it. check() verifies tags,
- *               lists and bitmaps.
+ *               2^(f-SLI) - 2 bytes of slack); search=tight too, if a smaller block hides it. Of the last list, which
+ *               has all blocks of nearly 2^(FLI+1) bytes and more, only the first is looked at. check() verifies tags,
+ *               lists and bitmaps; tests/tlsf.c the mapping and both searches.
  */
 #include "allocators/tags.h"
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)
 _Static_assert(UNIT == sizeof(void *) * 2, "UNIT_LOG2 is its logarithm");
-#define MAX_ROWS 32 /* in a word; the bounds of the options make 4 to 29 */
+#define WORD_LOG2 6u /* lists in a word of the second bitmap */
+#define MAX_WORDS 32 /* of it, at most: a bit each in the first; the bounds of the options make 25 */
+
+#define NEAR 256u /* units: the lists of smaller sizes are looked up; their numbers fit in a byte */
 
 enum search { TIGHT, ROUND };
 enum { OPT_FLI = 1, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
 
 struct index {
-    uint32_t rows;             /* bit: a list of the row is not empty */
-    uint64_t filled[MAX_ROWS]; /* of each row; bit: the list is not empty */
-    unsigned nrows, sli;
+    uint32_t words;      /* bit: a list of the word is not empty */
+    uint32_t sli, split; /* lists that a power of two is divided in: its logarithm, their number */
+    uint32_t divided;    /* the least size of which this is so: below, a list has one size */
+    uint32_t last;       /* the list of all larger sizes too */
+    size_t limit;        /* the least size of that list */
     enum search search;
-    struct link lists[]; /* [nrows][1 << sli] */
+    uint8_t near[NEAR];         /* the lists of the sizes below NEAR units */
+    uint64_t filled[MAX_WORDS]; /* bit: the list is not empty */
+    struct link lists[];
 };
 
-struct place {
-    unsigned row, list;
-};
-
-/* Row 0 holds the sizes below 2^(SLI + log2 UNIT), a list for each; row r >= 1 those from that times 2^(r-1) on. */
-static inline unsigned first_log2(unsigned sli)
+static unsigned number_of_lists(const uint64_t *opt)
 {
-    return sli + UNIT_LOG2;
-}
-
-static unsigned rows_for(const uint64_t *opt)
-{
-    return (unsigned)opt[OPT_FLI] - first_log2((unsigned)opt[OPT_SLI]) + 2;
+    return (unsigned)(opt[OPT_FLI] - opt[OPT_SLI] - UNIT_LOG2 + 2) << opt[OPT_SLI];
 }
 
 static size_t index_bytes(const uint64_t *opt)
 {
-    return sizeof(struct index) + ((size_t)rows_for(opt) << opt[OPT_SLI]) * sizeof(struct link);
-}
-
-static void index_init(struct index *x, const uint64_t *opt)
-{
-    x->sli = (unsigned)opt[OPT_SLI];
-    x->nrows = rows_for(opt);
-    x->search = (enum search)opt[OPT_SEARCH];
-    for (size_t i = 0; i < (size_t)x->nrows << x->sli; i++)
-        link_init(&x->lists[i]);
+    return sizeof(struct index) + number_of_lists(opt) * sizeof(struct link);
 }
 
 static void index_span(struct index *x, uintptr_t low, uintptr_t high)
@@ -70,131 +60,159 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
     (void)x, (void)low, (void)high;
 }
 
-/* Where a block of this many bytes belongs; the last row takes all beyond in its last list. */
-static inline struct place place_of(const struct index *x, size_t size)
+/* log2 of the bytes between the least and the largest size of a list, and one unit. */
+static inline unsigned step_log2(const struct index *x, size_t size)
 {
-    unsigned first = first_log2(x->sli);
-    if (size >> first == 0)
-        return (struct place){0, (unsigned)(size / UNIT)};
-    unsigned log2 = (unsigned)(8 * sizeof(long) - 1) - (unsigned)__builtin_clzl(size);
-    struct place p = {log2 - first + 1, (unsigned)(size >> (log2 - x->sli)) & ((1u << x->sli) - 1)};
-    return ALLOC_LIKELY(p.row < x->nrows) ? p : (struct place){x->nrows - 1, (1u << x->sli) - 1};
+    return (31u ^ (unsigned)__builtin_clz((uint32_t)size | x->divided)) - x->sli;
 }
 
-static inline struct link *list_at(struct index *x, struct place p)
+/* The list where a block of so many bytes belongs. Sizes that are not divided give size / UNIT. */
+static inline unsigned map(const struct index *x, size_t size)
 {
-    return &x->lists[((size_t)p.row << x->sli) + p.list];
+    unsigned step = step_log2(x, size);
+    return (step - UNIT_LOG2) * x->split + (unsigned)((uint32_t)size >> step);
 }
 
-static inline void index_insert(struct index *x, struct block *b)
+static inline unsigned index_list(const struct index *x, size_t size)
 {
-    struct place p = place_of(x, size_of(b));
-    link_behind(link_of(b), list_at(x, p));
-    x->filled[p.row] |= UINT64_C(1) << p.list;
-    x->rows |= UINT32_C(1) << p.row;
+    return size < x->limit ? map(x, size) : x->last;
+}
+
+#define INDEX_NEAR (NEAR * UNIT)
+
+static inline unsigned index_near(const struct index *x, size_t size)
+{
+    return x->near[size / UNIT];
+}
+
+static void index_init(struct index *x, const uint64_t *opt)
+{
+    x->sli = (uint32_t)opt[OPT_SLI];
+    x->split = UINT32_C(1) << x->sli;
+    x->divided = (uint32_t)UNIT << x->sli;
+    x->last = number_of_lists(opt) - 1;
+    x->limit = (2 * (size_t)x->split - 1) << (opt[OPT_FLI] - opt[OPT_SLI]);
+    x->search = (enum search)opt[OPT_SEARCH];
+    for (unsigned units = 0; units < NEAR; units++)
+        x->near[units] = (uint8_t)index_list(x, units * UNIT);
+    for (unsigned i = 0; i <= x->last; i++)
+        link_init(&x->lists[i]);
+}
+
+static inline size_t word_of(size_t list)
+{
+    size_t word = list >> WORD_LOG2;
+    __asm__("" : "+r"(word)); /* as in head_of() */
+    return word;
+}
+
+/* Marks a list as emptied, if it was; without a branch, as it would be a coin's throw. */
+static inline void unmark(struct index *x, size_t word, size_t list, bool emptied)
+{
+    uint64_t left = x->filled[word] ^ (uint64_t)emptied << (list % 64);
+    __asm__("" : "+r"(left));
+    x->filled[word] = left;
+    if (ALLOC_UNLIKELY(!left))
+        x->words &= ~(UINT32_C(1) << word);
+}
+
+static inline void index_insert(struct index *x, unsigned list, struct block *b)
+{
+    size_t word = word_of(list);
+    uint64_t before = x->filled[word];
+    link_behind(link_of(b), head_of(x->lists, list));
+    x->filled[word] = before | UINT64_C(1) << (list % 64);
+    if (ALLOC_UNLIKELY(!before))
+        x->words |= UINT32_C(1) << word;
 }
 
 static inline void index_remove(struct index *x, struct block *b)
 {
-    const struct link *emptied = unlink_from_list(link_of(b));
-    if (!emptied)
-        return;
-    size_t i = (size_t)(emptied - x->lists);
-    unsigned row = (unsigned)(i >> x->sli);
-    x->filled[row] &= ~(UINT64_C(1) << (i & ((1u << x->sli) - 1)));
-    if (!x->filled[row])
-        x->rows &= ~(UINT32_C(1) << row);
+    const struct link *l = link_of(b);
+    bool emptied = unlink_from_list(l);
+    size_t list = (size_t)(l->next - x->lists) & -(size_t)emptied; /* or any, as nothing is unmarked */
+    unmark(x, word_of(list), list, emptied);
 }
 
-static inline struct block *pop(struct index *x, struct place p)
+static inline struct block *pop(struct index *x, size_t word, size_t list)
 {
-    struct block *b = from_payload(list_at(x, p)->next);
-    index_remove(x, b);
+    bool emptied;
+    struct block *b = from_payload(pop_from_list(head_of(x->lists, list), &emptied));
+    unmark(x, word, list, emptied);
     return b;
 }
 
-/* The first block of the lowest list from p on that is not empty. */
-static inline struct block *pop_from(struct index *x, struct place p)
+/* The request's own list; search=round: the first list of which every block serves. */
+static unsigned index_search(const struct index *x, size_t n)
 {
-    uint64_t lists = x->filled[p.row] & (~UINT64_C(0) << p.list);
+    if (x->search == ROUND)
+        n += ((size_t)1 << step_log2(x, n)) - 1;
+    return index_list(x, n);
+}
+
+static bool index_searches_near(const struct index *x)
+{
+    return x->search == TIGHT;
+}
+
+/* The first block of the request's own list, if it fits. */
+static inline struct block *index_take_fit(struct index *x, unsigned list, size_t n)
+{
+    const struct link *head = head_of(x->lists, list), *first = head->next;
+    return first != head && fits_whole(from_payload(first), n) ? pop(x, word_of(list), list) : NULL;
+}
+
+/* The first block of the lowest list from `list` on, of those in its word, if it serves. */
+static inline struct block *index_take(struct index *x, unsigned list, size_t n)
+{
+    size_t word = word_of(list);
+    uint64_t lists = x->filled[word] >> (list % 64);
+    if (!lists)
+        return NULL;
+    list += alloc_first_bit(lists);
+    return size_of(from_payload(head_of(x->lists, list)->next)) >= n ? pop(x, word, list) : NULL;
+}
+
+/* The same of the lists behind, all blocks of which serve, in any word. */
+static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+{
+    (void)n;
+    size_t word = ++list >> WORD_LOG2;
+    uint64_t lists = x->filled[word] & ~UINT64_C(0) << (list % 64);
     if (!lists) {
-        uint32_t rows = x->rows & (uint32_t)(~UINT64_C(0) << (p.row + 1));
-        if (!rows)
+        uint32_t words = x->words & ~UINT32_C(1) << word;
+        if (!words)
             return NULL;
-        p.row = (unsigned)__builtin_ctz(rows);
-        lists = x->filled[p.row];
+        word = (size_t)__builtin_ctz(words);
+        lists = x->filled[word];
     }
-    p.list = alloc_first_bit(lists);
-    return pop(x, p);
+    return pop(x, word, (word << WORD_LOG2) + alloc_first_bit(lists));
 }
 
-/* The list behind p: all its blocks are larger than any size that belongs in p. False: there is none. */
-static inline bool step(const struct index *x, struct place *p)
+static const char *check_list(const struct index *x, unsigned list, size_t *nblocks)
 {
-    if (++p->list >> x->sli == 0)
-        return true;
-    p->list = 0;
-    return ++p->row < x->nrows;
-}
-
-/* The last list has blocks of all sizes from its own on: the first one that serves. They are larger than 2^FLI. */
-static struct block *take_last(struct index *x, struct place p, size_t n)
-{
-    struct link *head = list_at(x, p);
-    for (struct link *l = head->next; l != head; l = l->next)
-        if (size_of(from_payload(l)) >= n) {
-            index_remove(x, from_payload(l));
-            return from_payload(l);
-        }
-    return NULL;
-}
-
-static struct block *index_take(struct index *x, size_t n)
-{
-    struct place p = place_of(x, n);
-    if (p.row == 0)
-        return pop_from(x, p); /* every block of its own list serves */
-    if (p.row == x->nrows - 1 && p.list == (1u << x->sli) - 1)
-        return take_last(x, p, n);
-    if (x->search == TIGHT) {
-        struct link *head = list_at(x, p);
-        if (x->filled[p.row] >> p.list & 1 && size_of(from_payload(head->next)) >= n)
-            return pop(x, p);
-    } else {
-        size_t width = ((size_t)1 << (p.row - 1)) * UNIT; /* of a list in the row */
-        if ((n & (width - 1)) == 0)
-            return pop_from(x, p); /* the least size of its list: rounding up changes nothing */
-    }
-    return step(x, &p) ? pop_from(x, p) : NULL;
-}
-
-static const char *check_list(struct index *x, struct place p, size_t *nblocks)
-{
-    const struct link *head = list_at(x, p);
-    if (!(x->filled[p.row] >> p.list & 1) != (head->next == head))
+    const struct link *head = &x->lists[list];
+    if (!(x->filled[list >> WORD_LOG2] >> (list % 64) & 1) != (head->next == head))
         return "a list's mark contradicts the list";
     for (const struct link *l = head->next; l != head; l = l->next) {
         const struct block *b = from_payload(l);
-        struct place own = place_of(x, size_of(b));
-        if (own.row != p.row || own.list != p.list)
+        if (index_list(x, size_of(b)) != list)
             return "a block is on the list of another size";
-        if (b->head & USED || l->next->prev != l || !(*nblocks)--)
+        if (!(b->head & FREE) || l->next->prev != l || !(*nblocks)--)
             return "a list is damaged";
     }
     return NULL;
 }
 
-static const char *index_check(const struct index *cx, size_t nblocks)
+static const char *index_check(const struct index *x, size_t nblocks)
 {
-    struct index *x = (struct index *)(uintptr_t)cx;
-    for (unsigned row = 0; row < x->nrows; row++) {
-        if (!(x->rows >> row & 1) != !x->filled[row])
-            return "a row's mark contradicts its lists";
-        for (unsigned list = 0; list < 1u << x->sli; list++) {
-            const char *broken = check_list(x, (struct place){row, list}, &nblocks);
-            if (broken)
-                return broken;
-        }
+    for (unsigned word = 0; word < MAX_WORDS; word++)
+        if (!(x->words >> word & 1) != !x->filled[word])
+            return "a word's mark contradicts its lists";
+    for (unsigned list = 0; list <= x->last; list++) {
+        const char *broken = check_list(x, list, &nblocks);
+        if (broken)
+            return broken;
     }
     return nblocks ? "a free block is on no list" : NULL;
 }
