@@ -1,11 +1,12 @@
 /*
  * chunks.h - memory in chunks aligned to their own size, so that a block's chunk is found by masking its address; and
- * blocks too large for a chunk, which begin where a chunk would, and are found in a hash table.
+ * blocks too large for a chunk, which are found in a hash table.
  *
- * What slab and buddy share. A chunk begins with its owner's header, so no small block has the address of a chunk: one
- * that has is a large one. Page sources know no alignment: where pages are not aligned as needed, more are taken and
- * both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
- * algorithm R) lives in pages of its own and doubles when three quarters full.
+ * What slab and buddy share. A chunk begins with its owner's header, so no small block has the address of a chunk:
+ * where large blocks begin at such an address, one that has it is large. Page sources know no alignment: where pages
+ * are not aligned as needed, more are taken and both ends given back. The table (open addressing, linear probing,
+ * deletion by shifting back: Knuth, TAOCP 3, 6.4, algorithm R) lives in pages of its own and doubles when three
+ * quarters full.
  */
 #ifndef HEAPBENCH_CHUNKS_H
 #define HEAPBENCH_CHUNKS_H
@@ -47,23 +48,28 @@ static inline void chunks_give_pages(struct chunks *c, void *pages, size_t npage
     c->source.free_page(c->source.ctx, pages, npages);
 }
 
-/* npages that begin at a multiple of a chunk's size. NULL: exhausted. */
-static void *chunks_take_aligned(struct chunks *c, size_t npages)
+/* npages that begin at a multiple of `align` bytes, a power of two. NULL: exhausted. */
+static inline void *chunks_take_at(struct chunks *c, size_t npages, size_t align)
 {
     char *pages = chunks_take_pages(c, npages);
-    uintptr_t off = (uintptr_t)pages & (c->size - 1);
-    if (!off)
+    if (!((uintptr_t)pages & (align - 1)))
         return pages; /* NULL too */
     chunks_give_pages(c, pages, npages);
-    size_t more = npages + (c->size >> c->page_log2) - 1;
+    size_t more = npages + (align >> c->page_log2) - 1;
     pages = chunks_take_pages(c, more);
     if (!pages)
         return NULL;
-    char *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, c->size);
+    char *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, align);
     size_t before = (size_t)(start - pages) >> c->page_log2;
     chunks_give_pages(c, pages, before);
     chunks_give_pages(c, start + (npages << c->page_log2), more - before - npages);
     return start;
+}
+
+/* npages that begin at a multiple of a chunk's size. NULL: exhausted. */
+static inline void *chunks_take_aligned(struct chunks *c, size_t npages)
+{
+    return chunks_take_at(c, npages, c->size);
 }
 
 /* ---- Large blocks --------------------------------------------------------------------------------------------------
@@ -76,7 +82,7 @@ static inline size_t large_home(const struct chunks *c, const void *block)
 }
 
 /* The block's place, or the empty one where it would go; the table has an empty one. */
-static struct large *large_place(const struct chunks *c, const void *block)
+static inline struct large *large_place(const struct chunks *c, const void *block)
 {
     size_t i = large_home(c, block);
     while (c->table[i].block && c->table[i].block != block)
@@ -85,7 +91,7 @@ static struct large *large_place(const struct chunks *c, const void *block)
 }
 
 /* Room for one more; false: no pages for a larger table. */
-static bool large_reserve(struct chunks *c)
+static inline bool large_reserve(struct chunks *c)
 {
     if (c->table && c->nlarge + 1 <= c->places / 4 * 3)
         return true;
@@ -106,18 +112,24 @@ static bool large_reserve(struct chunks *c)
     return true;
 }
 
-/* A block of whole pages of its own. NULL: exhausted. */
-static void *large_alloc(struct chunks *c, size_t size)
+/* A block of whole pages of its own, aligned to `align` bytes. NULL: exhausted. */
+static inline void *large_alloc_at(struct chunks *c, size_t size, size_t align)
 {
     if (size > SIZE_MAX / 2 || !large_reserve(c))
         return NULL;
     size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
-    void *block = chunks_take_aligned(c, npages);
+    void *block = chunks_take_at(c, npages, align);
     if (block) {
         *large_place(c, block) = (struct large){block, npages};
         c->nlarge++;
     }
     return block;
+}
+
+/* The same, where a chunk would begin. */
+static inline void *large_alloc(struct chunks *c, size_t size)
+{
+    return large_alloc_at(c, size, c->size);
 }
 
 /* As large_alloc(), zero: pages that are so already are not written. */
@@ -129,7 +141,7 @@ static inline void *large_zalloc(struct chunks *c, size_t size)
     return block;
 }
 
-static void large_release(struct chunks *c, void *block)
+static inline void large_release(struct chunks *c, void *block)
 {
     struct large *hole = large_place(c, block);
     size_t i = (size_t)(hole - c->table), mask = c->places - 1;
@@ -151,7 +163,7 @@ static inline size_t large_usable(const struct chunks *c, const void *block)
 }
 
 /* Gives back what the block has beyond `size` bytes. */
-static void large_shrink(struct chunks *c, void *block, size_t size)
+static inline void large_shrink(struct chunks *c, void *block, size_t size)
 {
     struct large *l = large_place(c, block);
     size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
@@ -159,7 +171,7 @@ static void large_shrink(struct chunks *c, void *block, size_t size)
     l->npages = npages;
 }
 
-static bool large_walk(const struct chunks *c, heap_visit *visit, void *arg)
+static inline bool large_walk(const struct chunks *c, heap_visit *visit, void *arg)
 {
     for (size_t i = 0; i < c->places; i++) {
         const struct large *l = &c->table[i];
@@ -171,7 +183,7 @@ static bool large_walk(const struct chunks *c, heap_visit *visit, void *arg)
 }
 
 /* Gives back every large block and the table; its pages are added to *bytes by large_check(). */
-static void large_destroy(struct chunks *c)
+static inline void large_destroy(struct chunks *c)
 {
     for (size_t i = 0; i < c->places; i++)
         if (c->table[i].block)
@@ -179,7 +191,7 @@ static void large_destroy(struct chunks *c)
     chunks_give_pages(c, c->table, c->places * sizeof(struct large) >> c->page_log2);
 }
 
-static const char *large_check(const struct chunks *c, size_t *bytes)
+static inline const char *large_check(const struct chunks *c, size_t *bytes)
 {
     size_t used = 0;
     for (size_t i = 0; i < c->places; i++)

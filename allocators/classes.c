@@ -116,4 +116,26 @@ size_t classes_choose(struct classes_work *work, const struct size_use *sizes, s
     return chosen;
 }
 
+/* Without them, how many blocks a class would serve cannot be weighed against the page that it leaves half used. */
+static bool peaks_known(const struct size_use *sizes, size_t nsizes)
+{
+    for (size_t i = 0; i < nsizes; i++)
+        if (sizes[i].peak > 0)
+            return true;
+    return false;
+}
+
+size_t classes_from_work(const struct page_source *source, const struct size_use *sizes, size_t nsizes, size_t *classes,
+                         size_t most)
+{
+    const size_t npages = alloc_whole_pages(sizeof(struct classes_work) + source->page_size - 1, source->page_size);
+    struct classes_work *work = source->alloc_page(source->ctx, npages);
+    if (work == NULL)
+        return 0;
+    const size_t fixed = peaks_known(sizes, nsizes) ? source->page_size / 2 : 0;
+    const size_t n = classes_choose(work, sizes, nsizes, HEAP_ALIGN, fixed, classes, most);
+    source->free_page(source->ctx, work, npages);
+    return n;
+}
+
 _Static_assert(CLASSES_CANDIDATES <= UINT8_MAX, "from[] holds an index");

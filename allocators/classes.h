@@ -27,4 +27,11 @@ struct classes_work {
 size_t classes_choose(struct classes_work *work, const struct size_use *sizes, size_t nsizes, size_t granule,
                       size_t fixed, size_t *classes, size_t most);
 
+/*
+ * The same into classes[most], most <= CLASSES_MOST, weighed against half a page for each class where the peaks are
+ * known, in pages that are given back at once. Returns the number of classes; 0: exhausted, or no size was given.
+ */
+size_t classes_from_work(const struct page_source *source, const struct size_use *sizes, size_t nsizes, size_t *classes,
+                         size_t most);
+
 #endif

@@ -23,6 +23,11 @@ allocator_files = \
 	allocators/resize.c \
 	allocators/segfit.c \
 	allocators/slab.c \
+	allocators/slab.h \
+	allocators/slab_caches.c \
+	allocators/slab_check.c \
+	allocators/slab_magazines.c \
+	allocators/slab_pages.c \
 	allocators/slob.c \
 	allocators/table.c \
 	allocators/tagged.h \

@@ -73,30 +73,14 @@ static size_t powers_of_two(size_t largest, size_t *classes)
     return n;
 }
 
-/* Without them, how many blocks a class would serve cannot be weighed against the page that it leaves half used. */
-static bool peaks_known(const struct heap_config *config)
-{
-    for (size_t i = 0; i < config->nsizes; i++)
-        if (config->sizes[i].peak > 0)
-            return true;
-    return false;
-}
-
-/* The sizes to offer, into classes[CLASSES_MOST]; 0: out of pages. The scratch is gone before the heap exists. */
+/* The sizes to offer, into classes[CLASSES_MOST]; 0: out of pages. */
 static size_t choose_sizes(const struct page_source *source, const struct heap_config *config, size_t *classes)
 {
     if (config->nsizes == 0)
         return powers_of_two(ALLOC_MAX(config->max_request, source->page_size), classes);
     const bool given = config->opt[OPT_SIZES] > 0;
     const size_t most = given ? CLASSES_MOST : (size_t)config->opt[OPT_CLASSES];
-    const size_t npages = alloc_whole_pages(sizeof(struct classes_work) + source->page_size - 1, source->page_size);
-    struct classes_work *work = source->alloc_page(source->ctx, npages);
-    if (work == NULL)
-        return 0;
-    const size_t fixed = peaks_known(config) ? source->page_size / 2 : 0;
-    const size_t n = classes_choose(work, config->sizes, config->nsizes, HEAP_ALIGN, fixed, classes, most);
-    source->free_page(source->ctx, work, npages);
-    return n;
+    return classes_from_work(source, config->sizes, config->nsizes, classes, most);
 }
 
 /* The shortest run of which blocks of `size` leave less than 1/64 unused; when none of 16 pages more than a block's
