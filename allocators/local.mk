@@ -1,6 +1,7 @@
 # The allocators, the page sources, and their tests. A new one is a line in allocator_files and one in table.c.
 allocator_files = \
 	allocators/alloc.h \
+	allocators/bitmap.c \
 	allocators/buddy.c \
 	allocators/chunks.h \
 	allocators/classes.c \

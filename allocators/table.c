@@ -20,6 +20,7 @@
     X(watermark)                                                                                                       \
     X(pool)                                                                                                            \
     X(freelist)                                                                                                        \
+    X(bitmap)                                                                                                          \
     X(slob)                                                                                                            \
     X(buddy)                                                                                                           \
     X(slab)                                                                                                            \
