@@ -1,11 +1,13 @@
 # The analysis: programs in Python over results. Each program is analysis/PROGRAM.py with a small script that finds it.
-analysis_programs = compare plot
+analysis_programs = compare plot publish
 analysis_files = \
 	analysis/__init__.py \
 	analysis/command.py \
 	analysis/compare.py \
+	analysis/figures.py \
 	analysis/load.py \
 	analysis/plot.py \
+	analysis/publish.py \
 	analysis/statistics.py \
 	analysis/style.py \
 	analysis/summary.py
@@ -21,6 +23,8 @@ plot_files = \
 # Where they are installed the folders stand to each other as in the source tree.
 analysisdir = $(pkgdatadir)/analysis
 dist_analysis_DATA = $(analysis_files)
+templatesdir = $(analysisdir)/templates
+dist_templates_DATA = analysis/templates/report.css analysis/templates/report.html.j2 analysis/templates/report.js
 plotsdir = $(analysisdir)/plots
 dist_plots_DATA = $(plot_files)
 resultsdir = $(pkgdatadir)/results
@@ -34,15 +38,21 @@ $(analysis_programs): analysis/script.in Makefile
 	$(SED) -e "s|@""PYTHON@|$$python|" -e 's|@''script@|$@|g' -e 's|@''srcdir@|$(srcdir)|' \
 	  -e 's|@''pkgdatadir@|$(pkgdatadir)|' '$(srcdir)/analysis/script.in' > $@.new && chmod +x $@.new && mv $@.new $@
 
-# ---- Pictures -------------------------------------------------------------------------------------------------------
+# ---- Pictures and the report ------------------------------------------------------------------------------------------
+
+# The newest results, unless said otherwise.
+RESULTS = `ls -t results/*.jsonl 2>/dev/null | head -n 1`
+need_results = results="$(RESULTS)"; test -n "$$results" || \
+  { echo 'no results yet; make demo or make bench writes some' >&2; exit 1; }
 
 ## make plots RESULTS="FILE...": every picture as PDF, SVG and PNG in plots/, of these results (the newest of results/)
+## make report RESULTS="FILE...": one page of these results, results/report.html, and a LaTeX fragment in results/report-tex/
 .PHONY: plots
-RESULTS = `ls -t results/*.jsonl 2>/dev/null | head -n 1`
 plots: plot
-	@results="$(RESULTS)"; test -n "$$results" || \
-	  { echo 'make plots: no results yet; make demo or make bench writes some' >&2; exit 1; }; \
-	./plot all --directory=plots $$results
+	@$(need_results); ./plot all --directory=plots $$results
+.PHONY: report
+report: publish
+	@$(need_results); ./publish --output=results/report.html --latex=results/report-tex $$results
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
@@ -50,6 +60,7 @@ analysis_tests = \
 	analysis/tests/compare_test.py \
 	analysis/tests/load_test.py \
 	analysis/tests/plot_test.py \
+	analysis/tests/publish_test.py \
 	analysis/tests/statistics_test.py \
 	analysis/tests/summary_test.py \
 	analysis/tests/types_test.py

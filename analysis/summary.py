@@ -2,8 +2,8 @@
 set, the allocators that no other one betters in all three.
 
 Time is the median above the floor (of the replay loop), memory the peak of touched pages over the peak of live bytes
-(the one figure that a malloc of others has, too), the worst case the most instructions of an op where they were
-counted, else the allocator's own slowest call.
+(the one figure that a malloc of others has, too), the worst case the most instructions of a malloc or free where
+they were counted, else the allocator's own slowest call.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ AXES = {
     "time": ("time above the floor", "ns/op"),
     "memory": ("touched over live, peaks", ""),
     "worst": ("slowest op", "ns"),
-    "worst_instructions": ("most instructions of an op", "instructions"),
+    "worst_instructions": ("most instructions of a malloc or free", "instructions"),
 }
 
 
@@ -47,8 +47,13 @@ def _median(rows: pd.DataFrame) -> pd.Series:
 
 
 def _worst_instructions(rows: pd.DataFrame) -> pd.Series:
+    """Of malloc and free: what a realloc copies is the program's doing."""
     worst = [
-        max(kind["worst_instructions"] for kind in figures["instructions"].values())
+        max(
+            kind["worst_instructions"]
+            for name, kind in figures["instructions"].items()
+            if name in ("malloc", "free")
+        )
         for figures in rows["figures"]
     ]
     return rows.assign(value=worst).groupby("allocator")["value"].max()

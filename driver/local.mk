@@ -72,11 +72,12 @@ shipped_traces = '$(top_srcdir)'/traces/*.trace
 # Exit code 1: that an allocator cannot do a trace is one of the things to be seen.
 failed_work_is_a_row = test $$? -eq 1
 
-## make demo: all shipped traces against all allocators, in under two minutes; rows in results/demo.jsonl
+## make demo: all shipped traces against all allocators, in some two minutes, with a report; rows in results/demo.jsonl
 .PHONY: demo bench
-demo: replay
+demo: replay publish
 	@$(MKDIR_P) results; rm -f results/demo.jsonl
 	@./replay --runs=2 --limit=2 --json=results/demo.jsonl $(shipped_traces) || $(failed_work_is_a_row)
+	@./publish --output=results/report.html results/demo.jsonl || test $$? -eq 4
 
 ## make bench: these and the models, with more runs; rows and tables in results/bench-DATE.jsonl and .txt
 BENCH_RUNS = 15

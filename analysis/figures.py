@@ -1,0 +1,291 @@
+"""figures.py - the numbers of a report: each with its rows, so that whoever doubts it can work it out again.
+
+A figure is one number of one allocator on one trace; what is missing is a figure, too, that says why.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis import statistics
+from analysis.load import Results
+from analysis.plots.base import Row, rows_of
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A number with the rows that it was made of; `value` NaN: missing, and `note` says why."""
+
+    value: float
+    rows: Sequence[Row] = ()
+    half_width: float = np.nan  # of the 95 % interval, where there is one
+    note: str = ""  # an op, a reason
+
+
+@dataclass(frozen=True)
+class Column:
+    """A kind of figure: how it is made of the rows of one pass, and how it is said."""
+
+    name: str
+    title: str
+    unit: str
+    help: str
+    pass_name: str
+    make: Callable[[pd.DataFrame], Figure]
+    digits: Callable[[float], str]
+
+
+def significant(value: float) -> str:
+    """Three digits that mean something."""
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def _ratio(value: float) -> str:
+    return f"{value:.3f}"
+
+
+def _percent(value: float) -> str:
+    return f"{value * 100:.1f}"
+
+
+def _missing(rows: pd.DataFrame, name: str) -> Figure:
+    reasons = [missing[name] for missing in rows["missing"] if name in missing]
+    return Figure(np.nan, rows_of(rows), note=reasons[0] if reasons else f"the rows have no {name}")
+
+
+def _values(rows: pd.DataFrame, name: str) -> list[float]:
+    return [float(figures[name]) for figures in rows["figures"] if figures.get(name) is not None]
+
+
+def median_of(name: str) -> Callable[[pd.DataFrame], Figure]:
+    """The median over the runs, with its interval."""
+
+    def make(rows: pd.DataFrame) -> Figure:
+        values = _values(rows, name)
+        if not values:
+            return _missing(rows, name)
+        interval = statistics.median_interval(values)
+        return Figure(interval.median, rows_of(rows), interval.half_width)
+
+    return make
+
+
+def largest_of(name: str, op: str) -> Callable[[pd.DataFrame], Figure]:
+    """The largest over the runs, with its op."""
+
+    def make(rows: pd.DataFrame) -> Figure:
+        values = _values(rows, name)
+        if not values:
+            return _missing(rows, name)
+        place = int(np.argmax(values))
+        return Figure(values[place], rows_of(rows), note=op_text(rows.iloc[place]["figures"][op]))
+
+    return make
+
+
+def last_of(name: str, op: str = "") -> Callable[[pd.DataFrame], Figure]:
+    """That of the last row: of a figure that repeats, or that each row has over all runs so far."""
+
+    def make(rows: pd.DataFrame) -> Figure:
+        last = rows.iloc[-1:]
+        values = _values(last, name)
+        if not values:
+            return _missing(last, name)
+        return Figure(values[0], rows_of(last), note=op_text(last.iloc[0]["figures"][op]) if op else "")
+
+    return make
+
+
+def _instructions(kind: str, name: str) -> Callable[[pd.DataFrame], Figure]:
+    def make(rows: pd.DataFrame) -> Figure:
+        last = rows.iloc[-1:]
+        kinds = last.iloc[0]["figures"]["instructions"]
+        if kind not in kinds:
+            return Figure(np.nan, rows_of(last), note=f"the trace has no {kind}")
+        note = op_text(kinds[kind]["worst_op"]) if name.startswith("worst") else ""
+        return Figure(float(kinds[kind][name]), rows_of(last), note=note)
+
+    return make
+
+
+def op_text(op: dict[str, Any]) -> str:
+    """An op as a reader of the trace would find it."""
+    align = f" aligned to {op['align_bytes']}" if "align_bytes" in op else ""
+    return f"{op['kind']} of {op['size_bytes']} bytes{align}, op {op['index']}"
+
+
+COLUMNS = [
+    Column(
+        "time",
+        "time",
+        "ns/op",
+        "Median over the runs; ± half of its 95 % bootstrap interval.",
+        "throughput",
+        median_of("ns_per_op"),
+        significant,
+    ),
+    Column(
+        "above",
+        "above floor",
+        "ns/op",
+        "The same less what the replay loop takes by itself.",
+        "throughput",
+        median_of("above_floor_ns_per_op"),
+        significant,
+    ),
+    Column(
+        "p999",
+        "p99.9",
+        "ns",
+        "999 of 1000 calls took no longer; median over the runs.",
+        "latency",
+        median_of("p99_9_ns"),
+        significant,
+    ),
+    Column(
+        "own_worst",
+        "own worst",
+        "ns",
+        "The largest over all ops of the least time that the op took in any run: the allocator's own worst case.",
+        "latency",
+        last_of("worst_of_least_ns", "worst_of_least_op"),
+        significant,
+    ),
+    Column(
+        "seen_worst",
+        "worst seen",
+        "ns",
+        "The slowest call of all runs, interrupts and all.",
+        "latency",
+        largest_of("max_ns", "max_op"),
+        significant,
+    ),
+    Column(
+        "malloc_mean",
+        "malloc mean",
+        "instr.",
+        "Instructions of a malloc, exact.",
+        "instructions",
+        _instructions("malloc", "mean_instructions"),
+        significant,
+    ),
+    Column(
+        "malloc_worst",
+        "malloc worst",
+        "instr.",
+        "The most instructions of a malloc.",
+        "instructions",
+        _instructions("malloc", "worst_instructions"),
+        significant,
+    ),
+    Column(
+        "free_mean",
+        "free mean",
+        "instr.",
+        "Instructions of a free, exact.",
+        "instructions",
+        _instructions("free", "mean_instructions"),
+        significant,
+    ),
+    Column(
+        "free_worst",
+        "free worst",
+        "instr.",
+        "The most instructions of a free.",
+        "instructions",
+        _instructions("free", "worst_instructions"),
+        significant,
+    ),
+    Column(
+        "held",
+        "held",
+        "of live",
+        "Peak of what was taken from the page source over the peak of live bytes.",
+        "space",
+        last_of("held_peak_per_requested_peak"),
+        _ratio,
+    ),
+    Column(
+        "touched",
+        "touched",
+        "of live",
+        "Peak of pages really written over the peak of live bytes.",
+        "space",
+        last_of("touched_peak_per_requested_peak"),
+        _ratio,
+    ),
+    Column(
+        "arena",
+        "smallest arena",
+        "of live",
+        "The smallest arena in which the trace completes over the peak of live bytes.",
+        "arena",
+        last_of("smallest_arena_per_requested_peak"),
+        _ratio,
+    ),
+    Column(
+        "internal",
+        "internal",
+        "%",
+        "1 - requested/granted at the peak of live.",
+        "space",
+        last_of("internal_fragmentation_at_peak"),
+        _percent,
+    ),
+    Column(
+        "external",
+        "external",
+        "%",
+        "1 - largest free/all free at the peak of live.",
+        "space",
+        last_of("external_fragmentation_at_peak"),
+        _percent,
+    ),
+]
+
+
+@dataclass
+class Table:
+    """All figures of one trace on one host: a line an allocator."""
+
+    host: str
+    trace: str
+    hash: str
+    facts: dict[str, Any]
+    columns: list[Column]
+    lines: dict[str, dict[str, Figure]] = field(default_factory=dict)
+
+
+def _figure(rows: pd.DataFrame, column: Column) -> Figure:
+    mine = rows[rows["pass"] == column.pass_name]
+    done = mine[mine["status"] == "done"]
+    if len(done):
+        return column.make(done)
+    failed = rows[rows["status"] != "done"]
+    if len(failed):
+        first = failed.iloc[:1]
+        return Figure(
+            np.nan,
+            rows_of(first),
+            note=f"{first.iloc[0]['status']} in pass {first.iloc[0]['pass']}: {first.iloc[0]['reason']}",
+        )
+    return Figure(np.nan, note=f"pass {column.pass_name} was not measured")
+
+
+def tables(results: Results, order: Callable[[Iterable[str]], list[str]]) -> Iterator[Table]:
+    """A table for each trace and host; only columns of passes that some row has."""
+    passes = set(results.table["pass"])
+    columns = [column for column in COLUMNS if column.pass_name in passes]
+    for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
+        table = Table(str(host), str(trace), str(hash_), rows.iloc[0]["trace_facts"], columns)
+        by_name = dict(list(rows.groupby("allocator")))
+        for name in order(rows["allocator"]):
+            table.lines[name] = {column.name: _figure(by_name[name], column) for column in columns}
+        yield table

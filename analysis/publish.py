@@ -1,0 +1,390 @@
+"""publish.py - one page that answers which allocator suits which trace, and shows why: HTML, and a fragment of LaTeX.
+
+The page needs no network and no other file. Every figure carries the places of its rows (file:line), so that it can be
+worked out again; what is missing says why where it would stand.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+import re
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+from rich.progress import Progress
+
+from analysis import style, summary
+from analysis.command import EXIT_DONE, EXIT_LACKS, Parser, fail, read_results, words
+from analysis.figures import Column, Figure, Table, tables
+from analysis.load import Results
+from analysis.plots import PICTURES
+from analysis.plots.base import NothingToShow, Picture, Row, Selection
+
+HERE = Path(__file__).resolve().parent
+
+# What a reader must know of an allocator before taking its figures for an answer.
+CAVEATS = {
+    "watermark": "never takes a block back",
+    "pool": "is told the sizes of the trace beforehand",
+}
+
+
+# ---- Numbers -----------------------------------------------------------------------------------------------------------
+
+
+def figure_text(column: Column, figure: Figure) -> str:
+    """A figure as the tables have it."""
+    if math.isnan(figure.value):
+        return "–"
+    text = column.digits(figure.value)
+    if not math.isnan(figure.half_width):
+        text += f" ± {column.digits(figure.half_width)}"
+    return text
+
+
+def row_names(rows: Iterable[Row], directory: str) -> str:
+    """Rows as file:line,line file:line; files as seen from the directory that the report is in."""
+    by_file: dict[str, list[int]] = {}
+    for file, line in rows:
+        by_file.setdefault(os.path.relpath(file, directory), []).append(line)
+    return " ".join(f"{file}:{','.join(map(str, sorted(lines)))}" for file, lines in by_file.items())
+
+
+# ---- The answer --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What wins on one trace."""
+
+    host: str
+    trace: str
+    fastest: str | None
+    smallest: str | None
+    steadiest: str | None
+    pareto: list[str]
+    worst_axis: str
+
+
+def answers(found: Sequence[summary.Study]) -> list[Answer]:
+    """Of every trace, the least of each axis and the Pareto set."""
+    made = []
+    for study in found:
+        axes = study.axes()
+        time_axis, memory_axis, worst_axis = (summary.best(study.table, axis) for axis in axes)
+        kept = style.order_of(summary.pareto(study.table, axes))
+        made.append(
+            Answer(
+                study.host, study.trace, time_axis, memory_axis, worst_axis, kept, summary.AXES[axes[2]][0]
+            )
+        )
+    return made
+
+
+def _named(name: str) -> str:
+    caveat = CAVEATS.get(style.base_name(name))
+    return f"{name} (which {caveat})" if caveat else name
+
+
+def sentences(found: Sequence[summary.Study]) -> list[str]:
+    """The answer over all traces in words, the best and the next best of each axis."""
+    means = summary.overall(found)
+    told = []
+    exact = means["worst_instructions"].notna().any() if len(means) else False
+    for axis, lead in (
+        ("time", "Fastest"),
+        ("memory", "Least memory"),
+        ("worst_instructions" if exact else "worst", "Best worst case"),
+    ):
+        ranked = means[axis].dropna().sort_values() if len(means) else means
+        if len(ranked) < 2:
+            continue
+        parts = [
+            f"{_named(str(name))}, {value:.2f} times the best of each trace"
+            for name, value in ranked.head(3).items()
+        ]
+        told.append(
+            f"{lead} ({summary.AXES[axis][0]}, geometric mean over the traces): "
+            + "; then ".join(parts)
+            + "."
+        )
+    sets = Counter(name for answer in answers(found) for name in answer.pareto)
+    if sets:
+        always = [name for name, count in sets.items() if count == len(found)]
+        often = [
+            f"{name} ({count} of {len(found)})" for name, count in sets.most_common() if count < len(found)
+        ]
+        told.append(
+            "Worth a choice, because nothing betters them in all three at once: "
+            + (
+                f"on every trace {', '.join(style.order_of(always))}"
+                if always
+                else "on no trace all the time one"
+            )
+            + (f"; on some {', '.join(often)}" if often else "")
+            + "."
+        )
+    return told
+
+
+# ---- Hosts, and what is missing ----------------------------------------------------------------------------------------
+
+HOST_FACTS = {
+    "cpu_model": "processor",
+    "cpus": "processors",
+    "architecture": "architecture",
+    "governor": "governor",
+    "clock_source": "clock source",
+    "kernel": "kernel",
+    "page_bytes": "page, bytes",
+    "compiler": "compiler",
+    "flags": "flags",
+    "version": "version",
+    "revision": "revision",
+}
+
+
+def hosts(results: Results) -> Iterator[dict[str, Any]]:
+    """Every host with its facts, and how noisy it was found over its sweeps."""
+    for name, rows in results.table.groupby("host", sort=False):
+        facts = list(rows["host_facts"])
+        shares = [fact["noise_share"] for fact in facts]
+        yield {
+            "name": name,
+            "facts": {
+                title: ", ".join(
+                    dict.fromkeys("unknown" if fact.get(key) is None else str(fact[key]) for fact in facts)
+                )
+                for key, title in HOST_FACTS.items()
+            },
+            "noise": f"{min(shares) * 100:.1f} to {max(shares) * 100:.1f} % of a test loop's time went elsewhere, up to "
+            f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once",
+        }
+
+
+def missing(results: Results) -> list[dict[str, str]]:
+    """What was not done, with its reason, once for each allocator and reason."""
+    rows = results.table[results.table["status"] != "done"]
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for _, row in rows.iterrows():
+        key = (row["allocator"], row["pass"], row["status"], re.sub(r"\d+", "N", row["reason"]))
+        found.setdefault(key, []).append(f"{row['trace']}: {row['reason']}")
+    return [
+        {
+            "allocator": allocator,
+            "pass": name,
+            "status": status,
+            "reason": reasons[0],
+            "more": str(len(set(reasons)) - 1),
+        }
+        for (allocator, name, status, _), reasons in found.items()
+    ]
+
+
+# ---- Pictures ----------------------------------------------------------------------------------------------------------
+
+
+def _inline(picture: Picture) -> Markup:
+    """The picture as SVG within the page, its ids made its own."""
+    text = io.StringIO()
+    picture.figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{picture.name}-", svg)
+    label = f'role="img" aria-label="Picture: {picture.name}"'
+    return Markup(
+        re.sub(
+            r'<svg [^>]*?viewBox="([^"]*)"[^>]*>',
+            rf'<svg viewBox="\1" {label} xmlns:xlink="http://www.w3.org/1999/xlink">',
+            svg,
+            count=1,
+        )
+    )
+
+
+def pictures(
+    results: Results, tell: Progress | None = None
+) -> Iterator[tuple[str, str, Markup, Sequence[Row]]]:
+    """Name, caption, SVG and rows of every picture; where there is nothing to show, the reason and no picture."""
+    task = tell.add_task("pictures", total=len(PICTURES)) if tell else None
+    for name, make in PICTURES.items():
+        try:
+            picture = make(results, Selection())
+            yield name, picture.caption, _inline(picture), picture.rows
+            picture.close()
+        except NothingToShow as reason:
+            yield name, f"Not shown: {reason}.", Markup(""), []
+        if tell is not None and task is not None:
+            tell.advance(task)
+
+
+# ---- The page ----------------------------------------------------------------------------------------------------------
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE / "templates"),
+        autoescape=jinja2.select_autoescape(["html.j2", "html"], default=True),
+    )
+    environment.globals.update(figure_text=figure_text, isnan=math.isnan)
+    return environment
+
+
+def html(results: Results, directory: str, tell: Progress | None = None) -> str:
+    """The whole page; files of rows are named as seen from the directory."""
+    found = list(summary.studies(results))
+    environment = _environment()
+    environment.globals["row_names"] = lambda rows: row_names(rows, directory)
+    template = environment.get_template("report.html.j2")
+    return template.render(
+        made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
+        sentences=sentences(found),
+        answers=answers(found),
+        tables=list(tables(results, style.order_of)),
+        hosts=list(hosts(results)),
+        missing=missing(results),
+        problems=results.problems,
+        pictures=list(pictures(results, tell)),
+        files=sorted({os.path.relpath(file, directory) for file in results.table["file"]}),
+        several_hosts=results.table["host"].nunique() > 1,
+    )
+
+
+# ---- LaTeX -------------------------------------------------------------------------------------------------------------
+
+_TEX = str.maketrans(
+    {
+        "&": r"\&",
+        "%": r"\%",
+        "#": r"\#",
+        "_": r"\_",
+        "–": "--",
+        "±": r"$\pm$",
+        "µ": r"$\mu$",
+        "−": "$-$",
+        "~": r"\textasciitilde{}",
+    }
+)
+
+
+def tex(text: str) -> str:
+    """Text as LaTeX has it."""
+    return text.translate(_TEX)
+
+
+PAPER_COLUMNS = (
+    "above",
+    "own_worst",
+    "malloc_mean",
+    "malloc_worst",
+    "free_mean",
+    "free_worst",
+    "held",
+    "touched",
+    "arena",
+)
+
+
+def latex(found: Sequence[Table], captions: dict[str, str]) -> str:
+    """A fragment: a booktabs table for each trace, a figure for each picture; to be \\input."""
+    lines = [
+        "% Needs \\usepackage{booktabs,graphicx}. Made by heapbench; see the report for what each figure means."
+    ]
+    for table in found:
+        columns = [column for column in table.columns if column.name in PAPER_COLUMNS]
+        lines += [
+            r"\begin{table}\centering\small",
+            r"\begin{tabular}{l" + "r" * len(columns) + "}",
+            r"\toprule",
+        ]
+        lines += [
+            " & ".join(["allocator"] + [tex(f"{column.title} [{column.unit}]") for column in columns])
+            + r" \\",
+            r"\midrule",
+        ]
+        for name, figures in table.lines.items():
+            cells = [tex(figure_text(column, figures[column.name])) for column in columns]
+            lines.append(" & ".join([tex(name), *cells]) + r" \\")
+        trace = tex(table.trace)
+        lines += [
+            r"\bottomrule",
+            r"\end{tabular}",
+            rf"\caption{{{trace} on {tex(table.host)}, {table.facts['ops']:,} ops.}}",
+            r"\end{table}",
+            "",
+        ]
+    for name, caption in captions.items():
+        lines += [
+            r"\begin{figure}\centering",
+            rf"\includegraphics[width=\linewidth]{{{name}.pdf}}",
+            rf"\caption{{{tex(caption)}}}",
+            r"\end{figure}",
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def _write_latex(results: Results, directory: Path) -> Path:
+    captions = {}
+    for name, make in PICTURES.items():
+        try:
+            picture = make(results, Selection())
+        except NothingToShow:
+            continue
+        picture.figure.savefig(directory / f"{name}.pdf", metadata={"CreationDate": None})
+        captions[name] = picture.caption
+        picture.close()
+    path = directory / "report.tex"
+    path.write_text(latex(list(tables(results, style.order_of)), captions), encoding="utf-8")
+    return path
+
+
+# ---- The program -------------------------------------------------------------------------------------------------------
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; returns its exit code."""
+    parser = Parser(
+        prog="publish",
+        description="Make one page of results of ./replay --json: the answer, tables, pictures, and where each figure is from.",
+        epilog="The answer in words and the path go to stdout. Exit status: 0 done; 2 usage; 3 nothing in the results can be used; 4 a file cannot be written.",
+    )
+    parser.add_argument(
+        "results", nargs="+", type=Path, help="results (JSON lines), of any number of hosts and revisions"
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        type=Path,
+        default=Path("report.html"),
+        metavar="FILE",
+        help="the page (%(default)s)",
+    )
+    parser.add_argument(
+        "--latex", type=Path, metavar="DIR", help="also write report.tex and the pictures as PDF there"
+    )
+    options = parser.parse_args(arguments)
+    results = read_results(parser.prog, options.results)
+    style.use()
+    try:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        with Progress(console=words, transient=True, disable=not words.is_terminal) as tell:
+            page = html(results, str(options.output.resolve().parent), tell)
+        options.output.write_text(page, encoding="utf-8")
+        for sentence in sentences(list(summary.studies(results))):
+            print(sentence)
+        print(f"report: {options.output}")
+        if options.latex:
+            options.latex.mkdir(parents=True, exist_ok=True)
+            print(f"LaTeX: {_write_latex(results, options.latex)}")
+    except OSError as error:
+        fail(parser.prog, EXIT_LACKS, f"{error.filename}: cannot be written: {error.strerror}")
+    return EXIT_DONE

@@ -1,0 +1,170 @@
+"""publish_test.py - the report: every figure can be worked out again from the rows it names, and what is wrong or missing
+is said where it stands."""
+
+import html.parser
+import importlib
+import json
+import os
+import random
+import statistics
+import subprocess
+import sys
+
+from common import BUILD, finish, measured, ok, skip, work, written
+
+for module in ("matplotlib", "jinja2"):
+    try:
+        importlib.import_module(module)
+    except ImportError:
+        skip("the report", f"this python3 has no {module} (Debian: python3-{module})")
+        finish()
+
+
+def publish(*args):
+    command = [sys.executable, os.path.join(BUILD, "publish"), *args]
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=work.name)
+
+
+class Page(html.parser.HTMLParser):
+    """The cells of the tables that hold figures, the links, and what the page would fetch."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.cells, self.targets, self.ids, self.fetched = [], [], [], []
+        self.text = text
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        attrs = dict(attrs)
+        if "data-figure" in attrs:
+            self.cells.append(attrs)
+        if "id" in attrs:
+            self.ids.append(attrs["id"])
+        if tag == "a":
+            self.targets.append(attrs["href"])
+        for name in ("src", "href", "data"):
+            if attrs.get(name, "").split(":")[0] in ("http", "https", "file"):
+                self.fetched.append(attrs[name])
+
+
+# What each column is, said once more and apart from the code that is tested.
+def last(name):
+    return lambda figures: figures[-1][name]
+
+
+def median(name):
+    return lambda figures: statistics.median(one[name] for one in figures)
+
+
+def kind(op, name):
+    return lambda figures: figures[-1]["instructions"][op][name]
+
+
+AGAIN = {
+    "time": median("ns_per_op"),
+    "above": median("above_floor_ns_per_op"),
+    "p999": median("p99_9_ns"),
+    "own_worst": last("worst_of_least_ns"),
+    "seen_worst": lambda figures: max(one["max_ns"] for one in figures),
+    "malloc_mean": kind("malloc", "mean_instructions"),
+    "malloc_worst": kind("malloc", "worst_instructions"),
+    "free_mean": kind("free", "mean_instructions"),
+    "free_worst": kind("free", "worst_instructions"),
+    "held": lambda figures: figures[-1]["held_peak_bytes"] / figures[-1]["requested_peak_bytes"],
+    "touched": lambda figures: figures[-1]["touched_peak_bytes"] / figures[-1]["requested_peak_bytes"],
+    "arena": lambda figures: figures[-1]["smallest_arena_bytes"] / figures[-1]["requested_peak_bytes"],
+    "internal": lambda figures: 1
+    - figures[-1]["requested_peak_bytes"] / figures[-1]["granted_at_peak_bytes"],
+    "external": last("external_fragmentation_at_peak"),
+}
+
+names = "null,libc,watermark,pool,freelist,slob,buddy,slab,segfit,tlsf"
+rows = measured(f"--alloc={names}", "--runs=3", "--passes=space,throughput,latency,instructions")
+rows += measured("--alloc=slab,segfit", "--arena=min", "--passes=space")
+path = written(rows)
+result = publish(path, "--output=report.html", "--latex=tex")
+ok(result.returncode == 0, "a report is made", result)
+with open(os.path.join(work.name, "report.html"), encoding="utf-8") as file:
+    page = Page(file.read())
+
+known = [cell for cell in page.cells if "data-value" in cell]
+ok(len(known) >= 80, "it has figures", len(known))
+wrong = []
+for cell in random.Random().sample(known, 50):
+    file, lines = cell["data-rows"].rsplit(":", 1)
+    with open(os.path.join(work.name, file), encoding="utf-8") as results:
+        found = [
+            json.loads(line) for number, line in enumerate(results, 1) if str(number) in lines.split(",")
+        ]
+    mine = {(row["allocator"]["spec"], row["trace"]["hash"], row["host"]["name"]) for row in found}
+    if mine != {(cell["data-allocator"], cell["data-trace"], cell["data-host"])}:
+        wrong.append(f"rows of others: {cell}")
+        continue
+    again = AGAIN[cell["data-figure"]]([row["figures"] for row in found])
+    if abs(again - float(cell["data-value"])) > 1e-9 * max(1, abs(again)):
+        wrong.append(f"{again} from the rows of {cell}")
+ok(
+    not wrong,
+    "fifty figures taken at random can be worked out again from the rows they name",
+    "\n".join(wrong),
+)
+ok({cell["data-figure"] for cell in known} <= set(AGAIN), "and no kind of figure is left out of that")
+none = [cell for cell in page.cells if "data-value" not in cell]
+ok(none and all(cell.get("title") for cell in none), "a figure that is missing says why", none[:3])
+ok(not page.fetched, "it fetches nothing", page.fetched)
+ok(
+    all(target[1:] in page.ids for target in page.targets if target.startswith("#")),
+    "its links lead somewhere",
+    page.targets,
+)
+doubled = {name for name in page.ids if page.ids.count(name) > 1}
+ok(not doubled, "no id is used twice", sorted(doubled)[:5])
+for words in ("Fastest", "Least memory", "Worth a choice", "went elsewhere"):
+    ok(words in page.text, f"it says: {words}")
+
+with open(os.path.join(work.name, "tex", "report.tex"), encoding="utf-8") as file:
+    tex = file.read()
+ok(
+    tex.count("\\toprule") == tex.count("\\bottomrule") == tex.count("\\begin{tabular}") > 0,
+    "the LaTeX fragment has its tables",
+)
+drawn = [line.split("{")[-1].rstrip("}") for line in tex.splitlines() if "includegraphics" in line]
+there = [name for name in drawn if os.path.exists(os.path.join(work.name, "tex", name))]
+ok(len(drawn) >= 5 and there == drawn, "and the pictures it includes", drawn)
+
+# What is wrong in the results is said, and the rest is reported.
+failed = [
+    {**row, "status": "failed", "reason": "out of memory & <b>sad</b>", "figures": None}
+    for row in rows
+    if row["allocator"]["spec"] == "slob"
+]
+rest = [row for row in rows if row["allocator"]["spec"] != "slob"]
+spoiled = written([*rest, *failed, "nonsense", json.dumps({**rows[0], "schema": 0})])
+result = publish(spoiled, "--output=spoiled.html")
+with open(os.path.join(work.name, "spoiled.html"), encoding="utf-8") as file:
+    text = file.read()
+ok(result.returncode == 0 and result.stderr.count(spoiled) == 2, "rows that cannot be used are told", result)
+ok("not JSON" in text and "schema 0" in text, "in the page, too")
+ok(
+    "out of memory &amp; &lt;b&gt;sad" in text,
+    "an allocator that failed is there with its reason, its words no markup",
+)
+few = Page(text)
+ok(
+    any(cell["data-allocator"] == "tlsf" and "data-value" in cell for cell in few.cells),
+    "the rest is reported",
+)
+
+for name, args, code, said in (
+    ("no results", [], 2, "required"),
+    ("an empty file", [written([])], 3, "has no rows"),
+    ("no place to write", [path, "--output=/dev/null/report.html"], 4, "cannot be written"),
+):
+    result = publish(*args)
+    ok(
+        result.returncode == code and said in result.stderr and "Traceback" not in result.stderr,
+        f"{name}: exit code {code}, and why",
+        result,
+    )
+
+finish()
