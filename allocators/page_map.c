@@ -18,6 +18,14 @@ static uint8_t **entry_of(const struct page_map *map, size_t leaf)
     return index < map->capacity ? &map->leaves[index] : NULL;
 }
 
+/* The directory is there, and its first entry is that leaf's. */
+static void place_directory(struct page_map *map, uint8_t **leaves, size_t first)
+{
+    map->leaves = leaves;
+    map->first = first;
+    map->base = (uintptr_t)leaves - first * sizeof *leaves;
+}
+
 static void clear_directory(uint8_t **leaves, size_t n)
 {
     for (size_t i = 0; i < n; i++)
@@ -31,6 +39,7 @@ void page_map_open(struct page_map *map, const struct page_source *source, void 
                              .leaf_mask = source->page_size - 1,
                              .shift = (unsigned)__builtin_ctzl((unsigned long)source->page_size),
                              .source = *source};
+    place_directory(map, map->leaves, 0);
     clear_directory(map->leaves, map->capacity);
 }
 
@@ -68,8 +77,7 @@ static bool grow_directory(struct page_map *map, size_t low, size_t high)
         leaves[map->first - first + i] = map->leaves[i];
     if (map->own_pages > 0)
         source->free_page(source->ctx, map->leaves, map->own_pages);
-    map->leaves = leaves;
-    map->first = first;
+    place_directory(map, leaves, first);
     map->capacity = capacity;
     map->own_pages = npages;
     return true;
@@ -79,13 +87,13 @@ static bool grow_directory(struct page_map *map, size_t low, size_t high)
 static bool reach(struct page_map *map, size_t low, size_t high)
 {
     if (!map->used && high - low < map->capacity) {
-        map->first = centred(low, high, map->capacity);
+        place_directory(map, map->leaves, centred(low, high, map->capacity));
         map->used = true;
     }
     if (entry_of(map, low) != NULL && entry_of(map, high) != NULL)
         return true;
     if (!map->used)
-        map->first = low;
+        place_directory(map, map->leaves, low);
     map->used = grow_directory(map, low, high) || map->used;
     return entry_of(map, low) != NULL && entry_of(map, high) != NULL;
 }

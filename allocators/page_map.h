@@ -18,6 +18,7 @@
 #include "allocators/alloc.h"
 
 struct page_map {
+    uintptr_t base;   /* where the directory's entry of leaf 0 would stand */
     uint8_t **leaves; /* the directory; NULL: no page of that leaf was ever mapped */
     size_t first;     /* leaf number of leaves[0] */
     size_t capacity;  /* of the directory */
@@ -50,7 +51,8 @@ uint8_t page_map_find(const struct page_map *map, const void *at);
 static inline uint8_t page_map_get(const struct page_map *map, const void *at)
 {
     const size_t page = (uintptr_t)at >> map->shift;
-    return map->leaves[(page >> map->shift) - map->first][page & map->leaf_mask];
+    const uint8_t *const *leaf = (const uint8_t *const *)(map->base + (page >> map->shift) * sizeof *leaf);
+    return (*leaf)[page & map->leaf_mask];
 }
 
 #endif
