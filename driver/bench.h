@@ -5,6 +5,7 @@
 #define HEAPBENCH_BENCH_H
 
 #include "driver/job.h"
+#include "driver/packing.h"
 #include "driver/pages.h"
 #include "driver/spec.h"
 #include "traces/plan.h"
@@ -12,6 +13,7 @@
 struct bench {
     struct job *job;
     struct plan plan;
+    struct packing packing; /* the oracle's */
     struct allocator_spec allocator;
     struct pages_spec pages;
     struct heap_config config;

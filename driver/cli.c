@@ -36,8 +36,8 @@ enum key {
 static const struct argp_option options[] = {
     {.doc = "What is replayed against what:", .group = 1},
     {"alloc", KEY_ALLOC, "NAME[:OPT=VALUE]…,…", 0,
-     "Allocators; may be given again; 'all' (the default) is each of this project, 'foreign' each installed malloc of "
-     "others; see --list",
+     "Allocators; may be given again; 'all' (the default) is each of this project but the oracle, 'foreign' each "
+     "installed malloc of others; see --list",
      1},
     {"pages", KEY_PAGES, "NAME[:OPT=VALUE]…", 0, "Page source under the allocators (arena)", 1},
     {"arena", KEY_ARENA, "SIZE|auto|min", 0,

@@ -1,9 +1,9 @@
 /*
  * job.h - what the driver asks of one run and what the run answers: one struct in memory that both processes share.
  *
- * Every run is a fresh process of this same program (see worker.c). It inherits three files by number: the job itself,
- * the plan, and for the latency and instruction passes the ticks or counts of every op. It writes nothing anywhere
- * else.
+ * Every run is a fresh process of this same program (see worker.c). It inherits its files by number: the job itself, the
+ * plan, for the oracle its packing, and for the latency and instruction passes the ticks or counts of every op. It writes
+ * nothing anywhere else.
  */
 #ifndef HEAPBENCH_JOB_H
 #define HEAPBENCH_JOB_H
@@ -98,8 +98,7 @@ struct job {
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
     int32_t cpu;          /* to pin to; -1: none */
-    int32_t plan_fd, ticks_fd, counts_fd;
-    int32_t pad;
+    int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t arena_bytes;
     uint64_t timed_ns; /* throughput: repeat until this much was timed */
     uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */

@@ -96,6 +96,7 @@ static void become_worker(const struct launcher *launcher, pid_t parent)
     dup2(STDERR_FILENO, STDOUT_FILENO); /* results are the driver's to print */
     inherit(launcher->job_fd);
     inherit(launcher->job->plan_fd);
+    inherit(launcher->job->packing_fd);
     inherit(launcher->job->ticks_fd);
     inherit(launcher->job->counts_fd);
     if (!launcher->job->keep_random)

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/oracle.h"
 #include "driver/spec.h"
 
 void list_all(void)
@@ -11,6 +12,7 @@ void list_all(void)
     printf("Allocators (--alloc):\n");
     for (size_t i = 0; allocators[i] != NULL; i++)
         printf("  %-12s  %s\n", allocators[i]->name, allocators[i]->summary);
+    printf("  %-12s  %s\n", allocator_oracle.name, allocator_oracle.summary);
     printf("  %-12s  %s\n", NULL_INLINE_NAME, NULL_INLINE_SUMMARY);
     for (const struct foreign_malloc *foreign = foreign_mallocs; foreign->name != NULL; foreign++) {
         printf("  %-12s  %s in place of the C library's malloc", foreign->name, foreign->library);

@@ -14,7 +14,10 @@ driver_libdriver_a_SOURCES = \
 	driver/latency.c \
 	driver/launch.c driver/launch.h \
 	driver/libc_heap.c driver/libc_heap.h \
+	driver/line.c driver/line.h \
 	driver/list.c driver/list.h \
+	driver/oracle.c driver/oracle.h \
+	driver/packing.c driver/packing.h \
 	driver/pages.c driver/pages.h \
 	driver/progress.c driver/progress.h \
 	driver/row.c driver/row.h \
@@ -84,7 +87,7 @@ BENCH_RUNS = 15
 BENCH_LIMIT = 120
 bench: replay
 	@$(MKDIR_P) results; name=results/bench-`date +%Y%m%d-%H%M%S`; \
-	./replay --alloc=all,foreign --runs=$(BENCH_RUNS) --limit=$(BENCH_LIMIT) --json=$$name.jsonl $(shipped_traces) model:churn model:kernel \
+	./replay --alloc=all,oracle,foreign --runs=$(BENCH_RUNS) --limit=$(BENCH_LIMIT) --json=$$name.jsonl $(shipped_traces) model:churn model:kernel \
 	  > $$name.txt || $(failed_work_is_a_row) && \
 	cat $$name.txt && echo "rows: $$name.jsonl, tables: $$name.txt"
 
@@ -107,11 +110,11 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/numbers_test driver/tests/shadow_test driver/tests/study_test \
+driver_tests = driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
@@ -119,6 +122,8 @@ driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
 driver_test_libs = $(driver_libs) $(CMOCKA_LIBS)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
+driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_packing_test_LDADD = $(driver_test_libs)
 driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_shadow_test_LDADD = $(driver_test_libs)
 driver_tests_study_test_CPPFLAGS = $(driver_test_cppflags)

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "driver/alone.h"
+#include "driver/oracle.h"
 
 const struct foreign_malloc foreign_mallocs[] = {
     {"jemalloc", "libjemalloc.so.2", "libjemalloc2"},
@@ -142,6 +143,8 @@ bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct e
         spec->allocator = allocator_by_name("libc");
     else if (strchr(name, '/') != NULL)
         spec->allocator = plugin_load(name, error);
+    else if (strcmp(name, allocator_oracle.name) == 0)
+        spec->allocator = &allocator_oracle;
     else
         spec->allocator = allocator_by_name(spec->inlined ? "null" : name);
     if (strcmp(name, "pages") == 0)

@@ -8,6 +8,7 @@
 #include "driver/histogram.h"
 #include "driver/icount/icount.h"
 #include "driver/job.h"
+#include "driver/packing.h"
 #include "driver/spec.h"
 #include "traces/plan.h"
 
@@ -70,6 +71,7 @@ struct study {
     const char *path; /* as on the command line */
     const char *name; /* the last part of it */
     struct plan plan;
+    struct packing packing; /* for the oracle; not open when it is not asked for, or could not be made */
     bool truncated;
     char hash[33]; /* hexadecimal */
     uint64_t ops;  /* that do something: what rates are per */

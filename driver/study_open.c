@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "driver/oracle.h"
 #include "driver/sweep.h"
 
 /* So many times the peak of live, and some for headers and odd pages; at most what addresses here can span with ease.
@@ -96,9 +97,20 @@ static bool add_cells(struct study *study, const struct cli *cli, struct error *
     return true;
 }
 
+/* The oracle alone needs it: without one, that is what its runs end with, and the others go on. */
+static void pack(struct study *study)
+{
+    struct error error = {.code = EXIT_DONE};
+    bool wanted = false;
+    for (size_t i = 0; i < study->ncells; i++)
+        wanted |= study->cells[i].spec.allocator == &allocator_oracle;
+    if (wanted && !packing_build(&study->packing, &study->plan, &error))
+        fprintf(stderr, "replay: %s: --alloc=oracle: %s\n", study->path, error.text);
+}
+
 bool study_open(struct study *study, const struct cli *cli, const char *path, struct error *error)
 {
-    *study = (struct study){.path = path, .name = last_part(path), .plan.fd = -1};
+    *study = (struct study){.path = path, .name = last_part(path), .plan.fd = -1, .packing.fd = -1};
     if (!compile(study, error))
         return false;
     const struct plan_header *header = study->plan.header;
@@ -108,8 +120,10 @@ bool study_open(struct study *study, const struct cli *cli, const char *path, st
         snprintf(study->hash + 2 * i, 3, "%02x", header->hash[i]);
     if (study->ops == 0)
         error_set(error, EXIT_INPUT, "%s: has no op to replay", path);
-    else if (add_cells(study, cli, error))
+    else if (add_cells(study, cli, error)) {
+        pack(study);
         return true;
+    }
     study_close(study);
     return false;
 }
@@ -122,5 +136,6 @@ void study_close(struct study *study)
         free(study->cells[i].latency.least);
     }
     free(study->cells);
+    packing_close(&study->packing);
     plan_close(&study->plan);
 }

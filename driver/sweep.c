@@ -148,6 +148,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->keep_random = cli->keep_random;
     job->cpu = cli->cpu;
     job->plan_fd = round->study->plan.fd;
+    job->packing_fd = round->study->packing.fd;
     job->ticks_fd = round->ticks_fd;
     job->counts_fd = round->counts_fd;
     job->arena_bytes = round->study->arena_bytes;

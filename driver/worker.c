@@ -20,6 +20,7 @@
 #include "driver/bench.h"
 #include "driver/icount/icount.h"
 #include "driver/op.h"
+#include "driver/oracle.h"
 #include "driver/timer.h"
 
 /* Far from where Linux puts programs, their heaps, libraries and stacks, and below 2^39 for small aarch64 kernels. */
@@ -250,6 +251,11 @@ static void set_up(struct bench *bench)
         !allocator_spec_read(&bench->allocator, job->allocator, &error))
         bench_lacks(bench, "%s", error.text);
     check_preload(bench);
+    if (bench->allocator.allocator == &allocator_oracle) {
+        if (!packing_map(&bench->packing, job->packing_fd, &error))
+            bench_lacks(bench, "%s", error.text);
+        oracle_use(&bench->packing);
+    }
     bench->pages_state = bench_table(bench, 1, bench->pages.kind->state_size);
     bench->slots = bench_table(bench, bench->plan.header->nslots, sizeof *bench->slots);
     configure(bench);
