@@ -40,10 +40,15 @@ struct packer {
     uint32_t *now;           /* of each slot, the life in it */
     uint32_t *stack;         /* what is live at the peak */
     uint32_t nstack, peak;   /* peak: the step after which most units are live */
-    uint32_t *best;          /* the places of the lowest packing so far */
+    uint32_t *places, *best; /* of the packing being tried, and of the lowest so far */
     struct line line;
     uint64_t live, load, height, align;
 };
+
+static void *table(size_t count, size_t size)
+{
+    return calloc(count + 1, size); /* never of nothing */
+}
 
 /* ---- The lives of blocks ----------------------------------------------------------------------------------------- */
 
@@ -157,6 +162,70 @@ static bool pack(struct packer *packer, enum order order, uint64_t *height)
     return fits;
 }
 
+/* Blocks of a trace that is packed in quadratic time. */
+#define SHORT 30000
+
+static int compare_sizes(const void *a, const void *b, void *lives)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    const struct life *all = lives;
+    if (all[x].units != all[y].units)
+        return all[x].units > all[y].units ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+/* The lowest place of a life beside those already placed, which are in placed[], ascending by place. */
+static uint64_t lowest_place(const struct packer *packer, uint32_t life, const uint32_t *placed, uint32_t nplaced,
+                             const uint32_t *places)
+{
+    const struct life *lives = packer->lives, *own = &lives[life];
+    uint64_t at = 0;
+    for (uint32_t i = 0; i < nplaced; i++) {
+        const struct life *other = &lives[placed[i]];
+        const uint64_t begin = places[placed[i]], end = begin + other->units;
+        if (other->begin >= own->end || own->begin >= other->end)
+            continue;
+        if (begin >= at + own->units)
+            break;
+        if (end > at)
+            at = (end + own->align - 1) & ~((uint64_t)own->align - 1);
+    }
+    return at;
+}
+
+/* Each life at its place in places[]; the height. UINT64_MAX: LINE_MAX does not suffice, or there is no memory. */
+static uint64_t pack_largest_first(const struct packer *packer, uint32_t *places)
+{
+    uint32_t *order = table(packer->nlives, sizeof *order), *placed = table(packer->nlives, sizeof *placed);
+    uint64_t height = order != NULL && placed != NULL ? 0 : UINT64_MAX;
+    for (uint32_t i = 0; height == 0 && i < packer->nlives; i++)
+        order[i] = i;
+    if (height == 0)
+        qsort_r(order, packer->nlives, sizeof *order, compare_sizes, packer->lives);
+    for (uint32_t i = 0; height <= LINE_MAX && i < packer->nlives; i++) {
+        const uint32_t life = order[i];
+        const uint64_t at = lowest_place(packer, life, placed, i, places);
+        uint32_t rank = i;
+        for (; rank > 0 && places[placed[rank - 1]] > at; rank--)
+            placed[rank] = placed[rank - 1];
+        placed[rank] = life;
+        places[life] = (uint32_t)at;
+        height = ALLOC_MAX(height, at + packer->lives[life].units);
+    }
+    free(order);
+    free(placed);
+    return height <= LINE_MAX ? height : UINT64_MAX;
+}
+
+/* Takes a packing that is lower than the best so far. */
+static void keep_lower(struct packer *packer, uint64_t height)
+{
+    if (height >= packer->height)
+        return;
+    packer->height = height;
+    memcpy(packer->best, packer->places, packer->nlives * sizeof *packer->best);
+}
+
 static bool pack_best(struct packer *packer, struct error *error)
 {
     for (uint32_t i = 0; i < packer->nlives; i++)
@@ -165,12 +234,14 @@ static bool pack_best(struct packer *packer, struct error *error)
     packer->height = UINT64_MAX;
     for (unsigned order = 0; order < ORDERS && packer->height > packer->load; order++) {
         uint64_t height;
-        if (!pack(packer, (enum order)order, &height) || height >= packer->height)
+        if (!pack(packer, (enum order)order, &height))
             continue;
-        packer->height = height;
         for (uint32_t i = 0; i < packer->nlives; i++)
-            packer->best[i] = line_place(&packer->line, i);
+            packer->places[i] = line_place(&packer->line, i);
+        keep_lower(packer, height);
     }
+    if (packer->height > packer->load && packer->nlives <= SHORT)
+        keep_lower(packer, pack_largest_first(packer, packer->places));
     return packer->height < UINT64_MAX ||
            error_set(error, EXIT_LACKS, "more is live at once than can be packed (%llu units)",
                      (unsigned long long)packer->load);
@@ -223,11 +294,6 @@ static bool write_packing(struct packing *packing, struct packer *packer, struct
     return true;
 }
 
-static void *table(size_t count, size_t size)
-{
-    return calloc(count + 1, size); /* never of nothing */
-}
-
 static bool open_packer(struct packer *packer, const struct plan *plan)
 {
     const struct plan_header *header = plan->header;
@@ -239,9 +305,10 @@ static bool open_packer(struct packer *packer, const struct plan *plan)
     packer->ends = table(header->nsteps, sizeof *packer->ends);
     packer->now = table(header->nslots, sizeof *packer->now);
     packer->stack = table(header->nslots, sizeof *packer->stack);
+    packer->places = table(makes, sizeof *packer->places);
     packer->best = table(makes, sizeof *packer->best);
-    return packer->lives && packer->begins && packer->ends && packer->now && packer->stack && packer->best &&
-           line_open(&packer->line, (uint32_t)makes, (uint32_t)header->nslots);
+    return packer->lives && packer->begins && packer->ends && packer->now && packer->stack && packer->places &&
+           packer->best && line_open(&packer->line, (uint32_t)makes, (uint32_t)header->nslots);
 }
 
 static void close_packer(struct packer *packer)
@@ -251,6 +318,7 @@ static void close_packer(struct packer *packer)
     free(packer->ends);
     free(packer->now);
     free(packer->stack);
+    free(packer->places);
     free(packer->best);
     line_close(&packer->line);
 }

@@ -4,8 +4,8 @@
  * Algorithm: a request takes the first pages in a row that are free, and goes from one end of a run of free pages to
  * the other by counting trailing zeros of the bitmap's words. The search begins at the lowest page that may be free:
  * where the last search ended if that took the first free pages, or where pages were given back below it. Next fit
- * begins behind the pages handed out last, and again at the lowest when it found none up to the end. Runs merge by
- * themselves. This is how early kernels kept their frames, and how Linux's bootmem did (M. Gorman, Understanding the
+ * begins behind the pages handed out last, or where these began if they came back, and again at the lowest when it found
+ * none up to the end. Runs merge by themselves. This is how early kernels kept their frames, and how Linux's bootmem did (M. Gorman, Understanding the
  * Linux Virtual Memory Manager, ch. 5).
  *
  * Cost: a request O(region / word + free runs passed); a single page O(1) while pages are taken in order; n pages given
@@ -27,7 +27,7 @@ struct state {
     char *base;    /* page 0 */
     size_t npages; /* the bits behind the last one are 0 */
     size_t lowest; /* no page below this is free */
-    size_t last;   /* behind what was handed out last */
+    size_t last;   /* where next fit begins */
     unsigned page_log2;
     enum fit fit;
 };
@@ -109,6 +109,8 @@ static void bitmap_free_page(void *ctx, void *pages, size_t npages)
     const size_t at = (size_t)((char *)pages - state->base) >> state->page_log2;
     flip_pages(state, at, npages);
     state->lowest = ALLOC_MIN(state->lowest, at);
+    if (at + npages == state->last)
+        state->last = at;
 }
 
 static bool bitmap_open(struct page_source *source, void *state, void *region, size_t region_bytes, size_t page_size,

@@ -18,10 +18,10 @@
 #include "driver/alone.h"
 #include "traces/trace.h"
 
-/* M, n, the ops of the work, and the peak. */
+/* M, n, the ops of the static adversary, the peak that it reaches, and that of the adaptive one. */
 static const struct size {
-    unsigned live, largest, ops, peak;
-} sizes[] = {{1024, 16, 2816, 3072}, {1024, 64, 2992, 4096}, {4096, 256, 12192, 20480}};
+    unsigned live, largest, ops, peak, adaptive_peak;
+} sizes[] = {{1024, 16, 2816, 3072, 3057}, {1024, 64, 2992, 4096, 4033}, {4096, 256, 12192, 20480, 20225}};
 
 struct subject {
     const char *allocator, *pages; /* the first is "pages": the page source alone */
@@ -41,6 +41,8 @@ static const struct subject subjects[] = {
     {"freelist:fit=next", "arena", 64, HEADER},
     {"freelist:fit=best", "arena", 64, HEADER},
 };
+
+#define SUBJECTS (sizeof subjects / sizeof subjects[0])
 
 /* An allocator on a page source, both with their options, over a region that is all of the adversary's memory. */
 struct bench {
@@ -166,15 +168,112 @@ static void test_peaks(void **state)
     }
 }
 
+/* ---- The adaptive adversary -------------------------------------------------------------------------------------- */
+
+struct piece {
+    char *ptr;
+    size_t at, units; /* from the lowest address of all, in units */
+};
+
+struct duel {
+    const struct bench *bench;
+    size_t unit, header; /* bytes */
+    uintptr_t low;
+    struct piece *pieces; /* live */
+    size_t npieces, live, peak;
+};
+
+/* Allocates blocks of so many units until M are live. */
+static void fill(struct duel *duel, size_t units, size_t live)
+{
+    for (; duel->live + units <= live; duel->live += units) {
+        char *ptr = duel->bench->allocator->alloc(duel->bench->heap, units * duel->unit - duel->header);
+        assert_non_null(ptr);
+        const uintptr_t start = (uintptr_t)ptr - duel->header;
+        duel->low = duel->npieces == 0 ? start : duel->low; /* the first block lies at the beginning */
+        assert_true(start >= duel->low && (start - duel->low) % duel->unit == 0);
+        const size_t at = (start - duel->low) / duel->unit;
+        duel->pieces[duel->npieces++] = (struct piece){ptr, at, units};
+        duel->peak = ALLOC_MAX(duel->peak, at + units);
+    }
+}
+
+/* Whether a piece lies on an address that is f modulo the step, a power of two no smaller than the piece. */
+static bool covers(const struct piece *piece, size_t f, size_t step)
+{
+    return ((f - piece->at) & (step - 1)) < piece->units;
+}
+
+/* Units that would stay free beside those that cover such an address, in the blocks to come. */
+static size_t gain(const struct duel *duel, size_t f, size_t step)
+{
+    size_t sum = 0;
+    for (size_t i = 0; i < duel->npieces; i++)
+        sum += covers(&duel->pieces[i], f, step) ? step - duel->pieces[i].units : 0;
+    return sum;
+}
+
+static void free_others(struct duel *duel, size_t f, size_t step)
+{
+    size_t kept = 0;
+    for (size_t i = 0; i < duel->npieces; i++) {
+        if (covers(&duel->pieces[i], f, step)) {
+            duel->pieces[kept++] = duel->pieces[i];
+            continue;
+        }
+        duel->live -= duel->pieces[i].units;
+        duel->bench->allocator->release(duel->bench->heap, duel->pieces[i].ptr);
+    }
+    duel->npieces = kept;
+}
+
+/* The most units that the allocator's blocks ever lay in. */
+static size_t fight(const struct bench *bench, const struct size *size, size_t unit, size_t header)
+{
+    struct duel duel = {.bench = bench, .unit = unit, .header = header};
+    duel.pieces = calloc(size->live, sizeof *duel.pieces);
+    assert_non_null(duel.pieces);
+    fill(&duel, 1, size->live);
+    size_t f = 0;
+    for (size_t step = 2; step <= size->largest; step *= 2) {
+        if (gain(&duel, f + step / 2, step) > gain(&duel, f, step))
+            f += step / 2;
+        free_others(&duel, f, step);
+        fill(&duel, step, size->live);
+    }
+    free(duel.pieces);
+    return duel.peak;
+}
+
+static void test_adaptive(void **state)
+{
+    const struct subject *subject = *state;
+    const size_t unit = subject->unit != 0 ? subject->unit : PAGE;
+    for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
+        struct bench bench;
+        bench_open(&bench, subject, (size_t)sizes[i].peak * unit + 16 * PAGE);
+        assert_int_equal(fight(&bench, &sizes[i], unit, subject->header), sizes[i].adaptive_peak);
+        bench_close(&bench);
+    }
+}
+
+static void add(struct CMUnitTest *tests, size_t *n, const struct subject *subject, const char *what,
+                CMUnitTestFunction function)
+{
+    static char names[2 * SUBJECTS][100];
+    snprintf(names[*n], sizeof names[0], "%s on %s: %s", subject->allocator, subject->pages, what);
+    tests[*n] = (struct CMUnitTest){names[*n], function, NULL, NULL, (void *)(uintptr_t)subject};
+    ++*n;
+}
+
 int main(void)
 {
-    struct CMUnitTest tests[sizeof subjects / sizeof subjects[0]];
-    static char names[sizeof subjects / sizeof subjects[0]][80];
-    const size_t n = sizeof subjects / sizeof subjects[0];
-    for (size_t i = 0; i < n; i++) {
-        snprintf(names[i], sizeof names[i], "%s on %s: 3072, 4096 and 20480 units", subjects[i].allocator,
-                 subjects[i].pages);
-        tests[i] = (struct CMUnitTest){names[i], test_peaks, NULL, NULL, (void *)(uintptr_t)&subjects[i]};
+    static struct CMUnitTest tests[2 * SUBJECTS];
+    size_t n = 0;
+    for (size_t i = 0; i < SUBJECTS; i++) {
+        add(tests, &n, &subjects[i], "3072, 4096 and 20480 units", test_peaks);
+        if (strcmp(subjects[i].pages, "buddy") != 0)
+            add(tests, &n, &subjects[i], "3057, 4033 and 20225 units, adaptive", test_adaptive);
     }
     return _cmocka_run_group_tests("adversary", tests, n, NULL, NULL);
 }

@@ -67,7 +67,7 @@ enum fit { ANY_FIT, FIRST_FIT, NEXT_FIT, BEST_FIT, BUDDY_FIT };
 struct expectation {
     uintptr_t base;  /* the region's first page that is handed out */
     size_t capacity; /* pages */
-    size_t last;     /* next fit: behind the page handed out last */
+    size_t last;     /* next fit: behind the pages handed out last, or where they began if they came back */
     enum fit fit;
 };
 
@@ -158,7 +158,7 @@ static void take(struct counted *pages, struct random *random, struct expectatio
 }
 
 /* Some pages of what is out, in a row: part of a run, or across what were two. */
-static void give_back(struct counted *pages, struct random *random)
+static void give_back(struct counted *pages, struct random *random, struct expectation *expect)
 {
     const struct page_run run = pages->runs[below(random, pages->nruns)];
     const size_t page = pages->source.page_size, whole = (run.end - run.start) / page;
@@ -166,6 +166,8 @@ static void give_back(struct counted *pages, struct random *random)
     if (below(random, 3) == 0)
         from = 0, n = whole;
     check_signed(pages, run.start + from * page, n);
+    const size_t first = (run.start - expect->base) / page + from;
+    expect->last = first + n == expect->last ? first : expect->last;
     pages->source.free_page(pages->source.ctx, (void *)(run.start + from * page), n);
 }
 
@@ -234,10 +236,10 @@ static void run_source(const char *spec, size_t page_size, size_t ops)
         if (pages.nruns == 0 || (pages.out < goal && below(&random, 4) != 0))
             take(&pages, &random, &expect);
         else
-            give_back(&pages, &random);
+            give_back(&pages, &random, &expect);
     }
     while (pages.nruns > 0)
-        give_back(&pages, &random);
+        give_back(&pages, &random, &expect);
     assert_int_equal(check_whole(&pages.source, expect.fit).capacity, expect.capacity);
     assert_string_equal(pages.error, "");
     counted_close(&pages);

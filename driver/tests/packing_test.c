@@ -203,11 +203,11 @@ static void resized_and_aligned_blocks_do_not_overlap(void **state)
 }
 
 /* Blocks of one size are intervals to be coloured, which needs no more colours than are live at once; and a stack is
- * packed without a gap. */
+ * packed without a gap; powers of two are, with the largest first. */
 static void packings_reach_the_load(void **state)
 {
     static const char *const works[] = {"model:churn:ops=20000:live=300:min=48:max=48",
-                                        "model:kernel:live=1:ops=9000:lifo=100"};
+                                        "model:kernel:live=1:ops=9000:lifo=100", "model:kernel:ops=20000:live=300"};
     (void)state;
     for (size_t i = 0; i < sizeof works / sizeof *works; i++) {
         struct plan plan;
