@@ -2,11 +2,15 @@
 allocator_files = \
 	allocators/alloc.h \
 	allocators/bitmap.c \
+	allocators/block_table.c \
+	allocators/block_table.h \
 	allocators/buddy.c \
 	allocators/chunks.h \
 	allocators/classes.c \
 	allocators/classes.h \
 	allocators/freelist.c \
+	allocators/guard.c \
+	allocators/guard.h \
 	allocators/libc.c \
 	allocators/links.h \
 	allocators/null.c \
@@ -82,6 +86,7 @@ allocator_tests = \
 	allocators/tests/classes \
 	allocators/tests/contract \
 	allocators/tests/faults \
+	allocators/tests/guard \
 	allocators/tests/options \
 	allocators/tests/page_map \
 	allocators/tests/page_sources \
@@ -107,6 +112,9 @@ allocators_tests_contract_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_faults_SOURCES = allocators/tests/faults.c $(allocator_test_files)
 allocators_tests_faults_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_faults_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_guard_SOURCES = allocators/tests/guard.c $(allocator_test_files)
+allocators_tests_guard_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_guard_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_options_SOURCES = allocators/tests/options.c
 allocators_tests_options_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_options_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
@@ -135,12 +143,16 @@ if HAVE_SANITIZERS
 if !SANITIZERS
 allocator_tests += \
 	allocators/tests/contract_sanitized \
+	allocators/tests/guard_sanitized \
 	allocators/tests/options_sanitized \
 	allocators/tests/page_sources_sanitized
 sanitized_cflags = $(AM_CFLAGS) $(CMOCKA_CFLAGS) $(SANITIZE_CFLAGS)
 allocators_tests_contract_sanitized_SOURCES = allocators/tests/contract.c $(allocator_files) $(allocator_test_files)
 allocators_tests_contract_sanitized_CFLAGS = $(sanitized_cflags)
 allocators_tests_contract_sanitized_LDADD = $(CMOCKA_LIBS)
+allocators_tests_guard_sanitized_SOURCES = allocators/tests/guard.c $(allocator_files) $(allocator_test_files)
+allocators_tests_guard_sanitized_CFLAGS = $(sanitized_cflags)
+allocators_tests_guard_sanitized_LDADD = $(CMOCKA_LIBS)
 allocators_tests_options_sanitized_SOURCES = allocators/tests/options.c $(allocator_files)
 allocators_tests_options_sanitized_CFLAGS = $(sanitized_cflags)
 allocators_tests_options_sanitized_LDADD = $(CMOCKA_LIBS)

@@ -39,6 +39,7 @@ static jmp_buf cmocka_test_ends;
 #define assert_non_null(pointer)   assert_true((pointer) != NULL)
 #define assert_null(pointer)       assert_true((pointer) == NULL)
 #define assert_int_equal(a, b)     assert_true((a) == (b))
+#define assert_ptr_equal(a, b) assert_true((a) == (b))
 #define assert_ptr_not_equal(a, b) assert_true((a) != (b))
 #define assert_string_equal(a, b)                                                                                      \
     do {                                                                                                               \

@@ -15,10 +15,11 @@ on_machine() {
         exit 0
     fi
     failed=0
-    echo 1..3
+    echo 1..4
     try 1 faults "$@" # the model checker finds what is planted, there too
     try 2 contract "$@"
     try 3 page_sources "$@"
+    try 4 guard "$@"
     exit $failed
 }
 
@@ -43,7 +44,7 @@ try() {
     tests=${top_srcdir:?}/allocators/tests
     wrong=
     "$compiler" -static -O2 -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE "$@" -I "$top_srcdir" -I "$tests/machines" \
-        "$top_srcdir"/allocators/*.c "$top_srcdir"/allocators/pages/*.c \
+        "$top_srcdir"/allocators/*.c "$top_srcdir"/allocators/pages/*.c "$top_srcdir/driver/alone.c" \
         "$tests/$test.c" "$tests/cases.c" "$tests/counted.c" "$tests/model.c" -o "$work/$test" >"$work/out" 2>&1 &&
         $runner "$work/$test" >"$work/out" 2>&1 || wrong=1
     awk '/^# .*: [0-9]+ operations$/ { n++; all += $(NF - 1); if (n == 1 || $(NF - 1) < least) least = $(NF - 1) }
