@@ -152,7 +152,7 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "revision": host["revision"] or host["version"],
         "trace": trace["name"],
         "hash": trace["hash"],
-        "allocator": row["allocator"]["spec"],
+        "allocator": row["allocator"]["spec"] + (" guarded" if row["settings"].get("guard") else ""),
         "pages": pages["spec"] if pages else "",
         "file": file,
         "line": line,

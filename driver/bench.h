@@ -4,6 +4,7 @@
 #ifndef HEAPBENCH_BENCH_H
 #define HEAPBENCH_BENCH_H
 
+#include "allocators/guard.h"
 #include "driver/job.h"
 #include "driver/packing.h"
 #include "driver/pages.h"
@@ -16,6 +17,7 @@ struct bench {
     struct packing packing; /* the oracle's */
     struct allocator_spec allocator;
     struct pages_spec pages;
+    struct guard guard; /* around the allocator, when asked for */
     struct heap_config config;
     void *region; /* the arena; NULL for a page source that brings its own memory */
     size_t region_bytes;

@@ -8,6 +8,7 @@
 
 #include "driver/build.h"
 #include "driver/host.h"
+#include "driver/plant.h"
 #include "driver/spec.h"
 
 const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
@@ -31,6 +32,8 @@ enum key {
     KEY_TIMEOUT,
     KEY_LIMIT,
     KEY_RANDOM,
+    KEY_GUARD,
+    KEY_PLANT,
 };
 
 static const struct argp_option options[] = {
@@ -46,6 +49,14 @@ static const struct argp_option options[] = {
      1},
     {"touch", KEY_TOUCH, "none|word|page|all", 0,
      "What is written to each block: nothing, its first word, that and a byte in every page (default), or all of it",
+     1},
+    {"guard", KEY_GUARD, "OPT=VALUE:…", OPTION_ARG_OPTIONAL,
+     "Put the debugging layer around the allocators: the run ends at the first overflow, double free or write after "
+     "free and names the ops; figures contain its cost (--alloc-help=guard)",
+     1},
+    {"plant", KEY_PLANT, "FAULT@OP", 0,
+     "Make a mistake at that op, to see the guard find it in the verify pass: overflow, underflow, double-free, "
+     "foreign-free or write-after-free",
      1},
     {.doc = "How it is measured:", .group = 2},
     {"passes", KEY_PASSES, "PASS,…", 0,
@@ -208,6 +219,14 @@ static bool add_allocators(struct cli *cli, const char *text, struct error *erro
     return fine;
 }
 
+static bool read_guard(const char *text, char guard[JOB_SPEC_CHARS], struct error *error)
+{
+    struct option_values settings;
+    if ((size_t)snprintf(guard, JOB_SPEC_CHARS, GUARD_NAME "%s%s", text ? ":" : "", text ? text : "") >= JOB_SPEC_CHARS)
+        return error_set(error, EXIT_USAGE, "--guard: more than %d bytes", JOB_SPEC_CHARS - 1);
+    return guard_spec_read(&settings, guard, error);
+}
+
 static bool read_touch(const char *text, enum touch *touch, struct error *error)
 {
     const unsigned found = name_index(text, touch_names, TOUCHES);
@@ -232,6 +251,10 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
     }
     case KEY_ARENA:
         return read_arena(text, &cli->arena_bytes, error);
+    case KEY_GUARD:
+        return read_guard(text, cli->guard, error);
+    case KEY_PLANT:
+        return plant_read(text, &cli->plant, &cli->plant_step, error);
     case KEY_TOUCH:
         return read_touch(text, &cli->touch, error);
     case KEY_PASSES:
@@ -289,6 +312,8 @@ static error_t parse(int key, char *text, struct argp_state *state)
         reading->arena_min = strcmp(text, "min") == 0;
         return read_option(cli, key, reading->arena_min ? "auto" : text, reading->error) ? 0 : EINVAL;
     case KEY_PAGES:
+    case KEY_GUARD:
+    case KEY_PLANT:
     case KEY_TOUCH:
     case KEY_RUNS:
     case KEY_WARMUP:
@@ -314,6 +339,7 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         .cpu = host_default_cpu(),
         .touch = TOUCH_PAGE,
         .seed = 1,
+        .plant_step = NO_STEP,
         .timeout_s = 300,
         .limit_s = 600};
     argp_err_exit_status = EXIT_USAGE;
@@ -327,6 +353,10 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
     cli->passes[PASS_ARENA] |= reading.arena_min;
     if (cli->ntraces == 0)
         return error_set(error, EXIT_USAGE, "no trace is named; try traces/*.trace or model:churn, or --help");
+    if (cli->guard[0] != '\0' && cli->passes[PASS_ARENA])
+        return error_set(error, EXIT_USAGE, "--guard: has no place in the smallest arena; leave out one of the two");
+    if (cli->plant != PLANT_NONE && (cli->guard[0] == '\0' || !cli->passes[PASS_VERIFY]))
+        return error_set(error, EXIT_USAGE, "--plant: needs --guard, which is to find the fault, in the pass verify");
     if (reading.chose && cli->nallocators == 0)
         return error_set(error, EXIT_LACKS, "--alloc=foreign: no malloc of others is installed; --list names packages");
     return cli->nallocators > 0 || add_allocators(cli, "all", error);

@@ -21,6 +21,9 @@ struct cli {
     const char *pages;    /* a specification */
     uint64_t arena_bytes; /* 0: from the trace */
     bool passes[PASSES];
+    char guard[JOB_SPEC_CHARS]; /* the debugging layer with its options; "": none */
+    enum plant plant;           /* a mistake to make at plant_step; NO_STEP: none */
+    uint64_t plant_step;
     unsigned runs, warmups;
     const char *json; /* a path, "-", or NULL */
     int cpu;          /* -1: none */

@@ -52,6 +52,8 @@
 #define FIELD_RANDOMIZED  "address_randomisation"
 #define FIELD_ARENA_FIXED "arena_at_fixed_address"
 #define FIELD_RUNNER      "runner"
+#define FIELD_GUARD       "guard"
+#define FIELD_PLANT       "plant"
 
 /* Figures of the throughput pass. */
 #define FIELD_NS_PER_OP       "ns_per_op"

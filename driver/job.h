@@ -23,6 +23,18 @@ extern const char *const pass_names[PASSES];
 enum touch { TOUCH_NONE, TOUCH_WORD, TOUCH_PAGE, TOUCH_ALL, TOUCHES };
 extern const char *const touch_names[TOUCHES];
 
+/* A caller's mistake to make at one op: plant.h. */
+enum plant {
+    PLANT_NONE,
+    PLANT_OVERFLOW,
+    PLANT_UNDERFLOW,
+    PLANT_DOUBLE_FREE,
+    PLANT_FOREIGN,
+    PLANT_WRITE_AFTER_FREE,
+    PLANTS
+};
+extern const char *const plant_names[PLANTS];
+
 enum outcome {
     OUTCOME_UNKNOWN, /* the run ended before it could say: a crash */
     OUTCOME_DONE,
@@ -97,12 +109,15 @@ struct job {
     uint32_t warmups;
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
+    uint32_t plant;       /* enum plant: verify, at the op plant_step */
     int32_t cpu;          /* to pin to; -1: none */
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
+    uint64_t plant_step; /* NO_STEP: none */
     uint64_t arena_bytes;
     uint64_t timed_ns; /* throughput: repeat until this much was timed */
     uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
+    char guard[JOB_SPEC_CHARS];   /* the debugging layer with its options; "": none */
     char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */
 
     /* What is answered; written by the worker. */

@@ -23,7 +23,7 @@ void list_all(void)
     printf("\nPage sources (--pages; --alloc=" ALONE_PREFIX "NAME replays one alone):\n");
     for (size_t i = 0; page_kinds[i] != NULL; i++)
         printf("  %-12s  %s\n", page_kinds[i]->name, page_kinds[i]->summary);
-    printf("\n--alloc-help=NAME lists the options of one.\n");
+    printf("\n--alloc-help=NAME lists the options of one; --alloc-help=" GUARD_NAME " those of --guard.\n");
 }
 
 static void print_options(const char *name, const char *summary, const struct alloc_option *option)
@@ -48,6 +48,10 @@ bool list_options(const char *name, struct error *error)
     struct allocator_spec spec;
     const bool alone = strncmp(name, ALONE_PREFIX, strlen(ALONE_PREFIX)) == 0;
     const struct page_kind *kind = page_kind_by_name(alone ? name + strlen(ALONE_PREFIX) : name);
+    if (strcmp(name, GUARD_NAME) == 0) {
+        print_options(GUARD_NAME, GUARD_SUMMARY, guard_options);
+        return true;
+    }
     if (kind != NULL) {
         print_options(kind->name, kind->summary, kind->options);
         return true;

@@ -6,6 +6,7 @@ driver_libdriver_a_SOURCES = \
 	driver/arena.c driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
 	driver/figures.c driver/figures.h \
+	driver/guard.c driver/guard.h \
 	driver/histogram.c driver/histogram.h \
 	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
 	driver/icount/command.c driver/icount/icount.h \
@@ -19,6 +20,7 @@ driver_libdriver_a_SOURCES = \
 	driver/oracle.c driver/oracle.h \
 	driver/packing.c driver/packing.h \
 	driver/pages.c driver/pages.h \
+	driver/plant.c driver/plant.h \
 	driver/progress.c driver/progress.h \
 	driver/row.c driver/row.h \
 	driver/row_figures.c driver/row_figures.h \
@@ -110,8 +112,8 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \

@@ -96,15 +96,21 @@ static json_t *option_value(const struct alloc_option *option, const struct opti
     return sizes;
 }
 
+static json_t *options_object(const struct alloc_option *table, const struct option_values *values)
+{
+    json_t *options = json_object();
+    for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
+        json_object_set_new(options, table[i].name, option_value(&table[i], values, i));
+    return options;
+}
+
 static json_t *named_object(const char *name, const char *spec, const struct alloc_option *table,
                             const struct option_values *values)
 {
-    json_t *object = json_object(), *options = json_object();
-    for (size_t i = 0; table != NULL && table[i].name != NULL; i++)
-        json_object_set_new(options, table[i].name, option_value(&table[i], values, i));
+    json_t *object = json_object();
     json_object_set_new(object, FIELD_NAME, text_of(name));
     json_object_set_new(object, FIELD_SPEC, text_of(spec));
-    json_object_set_new(object, FIELD_OPTIONS, options);
+    json_object_set_new(object, FIELD_OPTIONS, options_object(table, values));
     return object;
 }
 
@@ -127,6 +133,26 @@ static json_t *pages_object(const struct run *run)
     return object;
 }
 
+/* The debugging layer's options; null: it is not there. */
+static json_t *guard_object(const struct job *job)
+{
+    struct option_values settings;
+    struct error error = {.code = EXIT_DONE};
+    const bool guarded = job->guard[0] != '\0' && guard_spec_read(&settings, job->guard, &error);
+    return guarded ? options_object(guard_options, &settings) : json_null();
+}
+
+/* A mistake that was made on purpose. */
+static json_t *plant_object(const struct job *job)
+{
+    if (job->plant_step == NO_STEP || job->pass != PASS_VERIFY)
+        return json_null();
+    json_t *object = json_object();
+    json_object_set_new(object, FIELD_KIND, json_string(plant_names[job->plant]));
+    json_object_set_new(object, FIELD_INDEX, json_integer((json_int_t)job->plant_step));
+    return object;
+}
+
 static json_t *settings_object(const struct run *run)
 {
     const struct job *job = run->job;
@@ -144,6 +170,8 @@ static json_t *settings_object(const struct run *run)
     json_object_set_new(object, FIELD_ARENA_FIXED,
                         job->arena_address == 0 ? json_null() : json_boolean(!job->arena_moved));
     json_object_set_new(object, FIELD_RUNNER, text_or_null(getenv("HEAPBENCH_RUNNER")));
+    json_object_set_new(object, FIELD_GUARD, guard_object(job));
+    json_object_set_new(object, FIELD_PLANT, plant_object(job));
     return object;
 }
 

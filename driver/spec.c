@@ -162,3 +162,15 @@ bool spec_is_libc(const struct allocator_spec *spec)
 {
     return spec->allocator == allocator_by_name("libc") && spec->preload[0] == '\0';
 }
+
+bool spec_can_guard(const struct allocator_spec *spec)
+{
+    return !(spec->allocator->caps & CAP_YARDSTICK) && spec->allocator != &allocator_oracle;
+}
+
+bool guard_spec_read(struct option_values *settings, const char *text, struct error *error)
+{
+    char words[400];
+    return options_parse(settings, guard_options, text, words, sizeof words) ||
+           error_set(error, EXIT_USAGE, "--guard: %s", words);
+}

@@ -7,6 +7,7 @@
 #define HEAPBENCH_SPEC_H
 
 #include "allocators/alloc.h"
+#include "allocators/guard.h"
 #include "allocators/options.h"
 #include "traces/error.h"
 
@@ -50,5 +51,14 @@ struct pages_spec {
 /* Fill *spec from text; a name with a '/' in it is a plug-in, loaded for the life of the process. False: *error. */
 bool allocator_spec_read(struct allocator_spec *spec, const char *text, struct error *error);
 bool pages_spec_read(struct pages_spec *spec, const char *text, struct error *error);
+
+/* Whether the debugging layer can be put around it: blocks that overlap, or whose places are computed beforehand, have no
+ * room for it. */
+bool spec_can_guard(const struct allocator_spec *spec);
+
+/* The options of the debugging layer, from "guard" or "guard:OPT=VALUE:…". False: *error. */
+#define GUARD_NAME    "guard"
+#define GUARD_SUMMARY "a debugging layer around the allocators, with --guard[=OPT=VALUE:…]"
+bool guard_spec_read(struct option_values *settings, const char *text, struct error *error);
 
 #endif

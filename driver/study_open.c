@@ -108,6 +108,16 @@ static void pack(struct study *study)
         fprintf(stderr, "replay: %s: --alloc=oracle: %s\n", study->path, error.text);
 }
 
+/* A mistake needs an op that has a block. */
+static bool can_plant(const struct study *study, const struct cli *cli, struct error *error)
+{
+    const uint64_t step = cli->plant_step, nsteps = study->plan.header->nsteps;
+    if (cli->plant == PLANT_NONE || (step < nsteps && plan_kind(study->plan.steps[step]) != PLAN_NOTHING))
+        return true;
+    return error_set(error, EXIT_USAGE, "--plant: op %" PRIu64 " of %s does nothing; name another below %" PRIu64, step,
+                     study->path, nsteps);
+}
+
 bool study_open(struct study *study, const struct cli *cli, const char *path, struct error *error)
 {
     *study = (struct study){.path = path, .name = last_part(path), .plan.fd = -1, .packing.fd = -1};
@@ -120,7 +130,7 @@ bool study_open(struct study *study, const struct cli *cli, const char *path, st
         snprintf(study->hash + 2 * i, 3, "%02x", header->hash[i]);
     if (study->ops == 0)
         error_set(error, EXIT_INPUT, "%s: has no op to replay", path);
-    else if (add_cells(study, cli, error)) {
+    else if (can_plant(study, cli, error) && add_cells(study, cli, error)) {
         pack(study);
         return true;
     }

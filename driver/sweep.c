@@ -147,6 +147,12 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->warmups = cli->warmups;
     job->keep_random = cli->keep_random;
     job->cpu = cli->cpu;
+    job->plant = cli->plant;
+    job->plant_step = NO_STEP;
+    if (spec_can_guard(&cell->spec)) {
+        job->plant_step = cli->plant_step;
+        snprintf(job->guard, sizeof job->guard, "%s", cli->guard);
+    }
     job->plan_fd = round->study->plan.fd;
     job->packing_fd = round->study->packing.fd;
     job->ticks_fd = round->ticks_fd;

@@ -284,11 +284,12 @@ static void put_heading(const struct page *page)
 {
     const struct plan_header *header = page->study->plan.header;
     char ops[32], blocks[32], threads[32];
-    fprintf(page->out, "%s%s%s  %s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s\n",
+    fprintf(page->out, "%s%s%s  %s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s%s\n",
             paint(page, BOLD), page->study->name, paint(page, PLAIN), grouped(page->study->ops, ops),
             grouped(header->threads, threads), header->threads == 1 ? "" : "s", (double)header->peak_live / (1 << 20),
             grouped(header->nslots, blocks), page->study->arena_bytes < 10 << 20 ? 2 : 0,
-            (double)page->study->arena_bytes / (1 << 20), page->study->truncated ? ", cut off" : "");
+            (double)page->study->arena_bytes / (1 << 20), page->study->truncated ? ", cut off" : "",
+            page->cli->guard[0] != '\0' ? ", guarded" : "");
     put(page, -page->name_width, "allocator", DIM);
     for (size_t i = 0; i < COLUMNS; i++)
         if (page->cli->passes[columns[i].pass]) {
@@ -371,6 +372,8 @@ void table_legend(FILE *out, const struct cli *cli)
         fprintf(out,
                 "i/malloc, i/free, i/realloc: instructions of a call, their mean, and the worst; the page source's "
                 "are not in it, but\n  for one that is replayed alone.\n");
+    if (cli->guard[0] != '\0')
+        fprintf(out, "guarded: figures contain what the debugging layer costs, but for null and the oracle, which it does not fit.\n");
     fprintf(out, "-: not measured.\n");
 }
 

@@ -7,6 +7,7 @@
  */
 #include "driver/bench.h"
 #include "driver/op.h"
+#include "driver/plant.h"
 #include "driver/shadow.h"
 
 #define HEAP_CHECKS 256 /* over the replay */
@@ -189,6 +190,17 @@ static void do_op(struct verify *verify)
     check_made(verify, &request, block, &old);
 }
 
+/* The op at which a mistake is to be made. */
+static void do_planted_op(struct verify *verify)
+{
+    const struct bench *bench = verify->bench;
+    const struct request request = request_of(&bench->plan, bench->plan.steps[verify->step]);
+    const struct block *block = &verify->blocks[request.slot];
+    plant_before(bench, &request, block->ptr, block->size);
+    do_op(verify);
+    plant_after(bench, &request, block->ptr, block->size);
+}
+
 /* ---- The heap ---------------------------------------------------------------------------------------------------- */
 
 struct walk_count {
@@ -260,7 +272,10 @@ void pass_verify(struct bench *bench)
     bench_open(bench, true);
     for (verify.step = 0; verify.step < nsteps; verify.step++) {
         bench->job->step = verify.step;
-        do_op(&verify);
+        if (verify.step == bench->job->plant_step)
+            do_planted_op(&verify);
+        else
+            do_op(&verify);
         check_pages(&verify);
         if ((verify.step + 1) % between == 0 && bench_may_walk(bench, verify.step))
             check_heap(&verify);

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/guard.h"
 #include "driver/icount/icount.h"
 #include "driver/op.h"
 #include "driver/oracle.h"
@@ -259,6 +260,7 @@ static void set_up(struct bench *bench)
     bench->pages_state = bench_table(bench, 1, bench->pages.kind->state_size);
     bench->slots = bench_table(bench, bench->plan.header->nslots, sizeof *bench->slots);
     configure(bench);
+    bench_guard(bench);
     find_left(bench);
     map_arena(bench);
 }

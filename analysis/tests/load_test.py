@@ -21,6 +21,13 @@ ok(set(results.table["sweep"]) == {0}, "one sweep is one sweep")
 ok(set(load([written(good + good)]).table["sweep"]) == {0, 1}, "a sweep appended to another is told apart")
 ok(list(results.table["line"]) == list(range(1, len(good) + 1)), "every row knows its line")
 
+guarded = load([written(good + measured("--guard", "--alloc=watermark", "--runs=2", "--passes=space"))])
+ok(
+    set(guarded.table["allocator"]) == {"null", "watermark", "watermark guarded"},
+    "a guarded allocator is another one",
+    guarded.table["allocator"],
+)
+
 
 def spoiled(**changes):
     return [{**good[0], **changes}]
