@@ -21,7 +21,8 @@
  * Cost          alloc and release O(log(chunk / min)): a release merges one block at most, of each order once; an
  *               alloc halves one, of each order once, and when it needs a new chunk cuts that in one block of each.
  *               All that wait are merged at once only when the page source has refused. pick=lowest adds to each
- *               block that is made free or taken O(log(free blocks of its order)), expected (treap.h).
+ *               block that is made free or taken O(log(free blocks of its order)), expected (treap.h). What is larger
+ *               than half a chunk costs what the page source takes, and now and then a larger table (chunks.h).
  * Overhead      sizes are rounded up to a power of two; the table takes a byte for each two `min` bytes: 1.6 % at 32.
  * Worst case    of memory, power-of-two requests, M live, n largest over smallest: M(1 + log2(n)/2), which no
  *               allocator betters (Robson 1974); any sizes: twice that. That is with delay=0, and of blocks small
@@ -29,146 +30,18 @@
  *               quarter three, not four. check() verifies tables, lists and counts; tests/buddy.c how many blocks are
  *               halved or merged by an operation.
  */
-#include "allocators/chunks.h"
-#include "allocators/links.h"
-#include "allocators/treap.h"
+#include "allocators/buddy.h"
 
 extern const struct allocator allocator_buddy;
 
 #define PAGES      64    /* of a chunk */
-#define ORDERS     32    /* 2^31 bytes is more than a chunk has */
-#define DELAY_MOST 63    /* blocks of an order that may wait */
+#define DELAY_MOST 255   /* blocks of an order that may wait */
 #define WAIT_BYTES 16384 /* that the blocks of an order have together while they wait */
 
-#define ALWAYS_INLINE inline __attribute__((always_inline)) /* so that the `pick` of a call is a constant */
-
-enum pick { LIFO, LOWEST };
 enum { OPT_MIN, OPT_PICK, OPT_DELAY };
 
-/* What a byte says of the block that begins at its place: its order and whether it is free. Of two smallest blocks,
- * which share a byte, it says which are free. */
-enum { ORDER = ORDERS - 1, FREE = 32, FREE_UPPER = 64 };
-
-struct chunk {
-    struct chunk *next, *prev;
-    uint32_t live;    /* blocks in use or waiting */
-    uint8_t states[]; /* one for two smallest blocks */
-};
-
-/* Released blocks of an order that wait, a ring. To the tables they are in use. */
-struct waiting {
-    void **places;
-    uint32_t head, tail; /* in and out so far: as many as they differ are there */
-    uint32_t mask;       /* places less one */
-    uint32_t limit;      /* at most mask */
-};
-
-struct heap {
-    size_t most;         /* bytes of a block of the largest order */
-    uintptr_t mask;      /* of an address, its place in a chunk */
-    size_t min_last;     /* bytes of the smallest block less one */
-    unsigned min_order;  /* log2 of the smallest block's bytes */
-    unsigned pair_order; /* one more */
-    uint32_t filled;     /* bit: there is a free block of this order */
-    enum pick pick;
-    struct waiting waiting[ORDERS];
-    struct link lists[ORDERS];   /* pick=lifo */
-    struct treap *trees[ORDERS]; /* pick=lowest */
-    struct chunks chunks;
-    struct chunk *all; /* the heap's own is the last */
-    unsigned spare;    /* chunks without a live block; one is kept, against a see-saw */
-    size_t start;      /* the place of the first block of a chunk */
-    size_t own_start;  /* the same of the heap's own chunk */
-    void *places[];    /* of all rings */
-};
-
-_Static_assert(sizeof(struct link) == sizeof(struct treap), "the smallest block holds either");
-
-/* ---- The tables ----------------------------------------------------------------------------------------------------
+/* ---- Chunks ---------------------------------------------------------------------------------------------------------
  */
-
-static inline struct chunk *chunk_of(const struct heap *h, const void *p)
-{
-    return (struct chunk *)((uintptr_t)p & ~h->mask);
-}
-
-/* Places in a chunk are told in bytes from its start. */
-static inline size_t place_of(const struct heap *h, const void *p)
-{
-    return (uintptr_t)p & h->mask;
-}
-
-static inline void *block_at(const struct chunk *c, size_t place)
-{
-    return (char *)(uintptr_t)c + place;
-}
-
-static inline uint8_t *state_of(const struct heap *h, const struct chunk *c, size_t place)
-{
-    return &((struct chunk *)(uintptr_t)c)->states[place >> h->pair_order];
-}
-
-static inline unsigned order_at(const struct heap *h, const struct chunk *c, size_t place)
-{
-    return *state_of(h, c, place) & ORDER;
-}
-
-/* What says in its state that a block is free. */
-static inline unsigned free_bit(const struct heap *h, size_t place, unsigned order)
-{
-    return order == h->min_order && place >> order & 1 ? FREE_UPPER : FREE;
-}
-
-static inline bool is_free(const struct heap *h, const struct chunk *c, size_t place)
-{
-    return *state_of(h, c, place) & free_bit(h, place, order_at(h, c, place));
-}
-
-/* Of a block whose order is in the table. */
-static inline void set_free(const struct heap *h, const struct chunk *c, size_t place, bool free)
-{
-    uint8_t *state = state_of(h, c, place);
-    unsigned bit = free_bit(h, place, *state & ORDER);
-    *state = (uint8_t)(free ? *state | bit : *state & ~bit);
-}
-
-/* The order that serves a request of 1 to h->most bytes. */
-static inline unsigned order_for(const struct heap *h, size_t size)
-{
-    unsigned long last = (unsigned long)((size - 1) | h->min_last);
-    return (unsigned)(8 * sizeof last) - (unsigned)__builtin_clzl(last);
-}
-
-/* ---- Free blocks ----------------------------------------------------------------------------------------------------
- */
-
-static ALWAYS_INLINE void link_in(struct heap *h, enum pick pick, void *block, unsigned order)
-{
-    if (pick == LIFO)
-        link_behind(block, &h->lists[order]);
-    else
-        treap_insert(&h->trees[order], block);
-}
-
-/* Whether it was the last of its order; then its bit of h->filled is wrong. */
-static ALWAYS_INLINE bool link_out(struct heap *h, enum pick pick, void *block, unsigned order)
-{
-    if (pick == LIFO)
-        return unlink_from_list(block);
-    treap_remove(&h->trees[order], block);
-    return !h->trees[order];
-}
-
-static void take_out(struct heap *h, void *block, unsigned order)
-{
-    if (link_out(h, h->pick, block, order))
-        h->filled &= ~(UINT32_C(1) << order);
-}
-
-static inline void *choose(const struct heap *h, enum pick pick, unsigned order)
-{
-    return pick == LIFO ? (void *)h->lists[order].next : treap_lowest(h->trees[order]);
-}
 
 /* Where the first block begins: behind the header, in the heap's own chunk behind the heap too. */
 static inline size_t first_place(const struct heap *h, const struct chunk *c)
@@ -265,9 +138,8 @@ static __attribute__((noinline)) void merge_lowest(struct heap *h, void *block, 
 /* ---- alloc and release ----------------------------------------------------------------------------------------------
  */
 
-static __attribute__((noinline)) void merge_oldest(struct heap *h, unsigned order)
+static __attribute__((noinline)) void merge_oldest(struct heap *h, struct waiting *w, unsigned order)
 {
-    struct waiting *w = &h->waiting[order];
     void *block = w->places[w->tail++ & w->mask];
     if (ALLOC_LIKELY(h->pick == LIFO))
         merge(h, LIFO, block, order);
@@ -284,7 +156,7 @@ static __attribute__((noinline)) bool grow(struct heap *h, unsigned order)
     else
         for (unsigned i = h->min_order; i < ORDERS; i++)
             while (h->waiting[i].tail != h->waiting[i].head)
-                merge_oldest(h, i);
+                merge_oldest(h, &h->waiting[i], i);
     return h->filled >> order;
 }
 
@@ -364,7 +236,7 @@ static void release(struct heap *h, void *p)
     w->head = head + 1;
     w->places[head & w->mask] = p;
     if (ALLOC_UNLIKELY(head - w->tail >= w->limit))
-        merge_oldest(h, order);
+        merge_oldest(h, w, order);
 }
 
 static size_t usable(const struct heap *h, const void *p)

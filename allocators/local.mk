@@ -5,6 +5,7 @@ allocator_files = \
 	allocators/block_table.c \
 	allocators/block_table.h \
 	allocators/buddy.c \
+	allocators/buddy.h \
 	allocators/chunks.h \
 	allocators/classes.c \
 	allocators/classes.h \
