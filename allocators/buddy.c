@@ -103,29 +103,39 @@ static ALWAYS_INLINE void halve(struct heap *h, enum pick pick, struct chunk *c,
     *state = (uint8_t)(to == h->min_order ? to | FREE_UPPER : to);
 }
 
+/* Says of a block of the smallest order that it is free; whether its buddy, of the same state, is too. */
+static ALWAYS_INLINE bool pairs_up(uint8_t *state, bool upper)
+{
+    *state |= upper ? FREE_UPPER : FREE;
+    return *state >= (FREE | FREE_UPPER);
+}
+
 /* Makes a block free, merged with its buddies as far as they are. That ends at the header, which is never free. */
 static ALWAYS_INLINE void merge(struct heap *h, enum pick pick, void *block, unsigned order)
 {
     struct chunk *c = chunk_of(h, block);
-    size_t place = place_of(h, block), buddy, bytes = (size_t)1 << order;
-    uint32_t emptied = 0;
-    unsigned state = FREE | order; /* of a buddy that is free and whole */
-    if (order == h->min_order) {
-        *state_of(h, c, place) |= place & bytes ? FREE_UPPER : FREE;
-        state |= FREE_UPPER;
-    }
-    while (buddy = place ^ bytes, *state_of(h, c, buddy) == state) {
-        state &= ~(unsigned)FREE_UPPER;
-        if (link_out(h, pick, block_at(c, buddy), state - FREE))
-            emptied |= (uint32_t)bytes;
-        state++;
-        bytes *= 2;
-        place &= -bytes;
-    }
-    link_in(h, pick, block_at(c, place), state & ORDER);
-    h->filled = (h->filled & ~emptied) | (uint32_t)bytes;
-    if (!(state & FREE_UPPER))
+    size_t place = place_of(h, block), bytes = (size_t)1 << order;
+    const bool smallest = order == h->min_order;
+    if (smallest && !pairs_up(state_of(h, c, place), place & bytes)) {
+        link_in(h, pick, block, order);
+        h->filled |= (uint32_t)bytes;
+    } else {
+        uint32_t filled = h->filled;
+        size_t buddy = place ^ bytes, state = FREE | order; /* of a free block of the order that was reached */
+        bool merges = smallest || *state_of(h, c, buddy) == state;
+        while (merges) {
+            if (link_out(h, pick, block_at(c, buddy), state - FREE))
+                filled ^= (uint32_t)bytes;
+            state++;
+            bytes *= 2;
+            place &= buddy; /* the lower of both */
+            buddy = place ^ bytes;
+            merges = *state_of(h, c, buddy) == state;
+        }
+        link_in(h, pick, block_at(c, place), state - FREE);
+        h->filled = filled | (uint32_t)bytes;
         *state_of(h, c, place) = (uint8_t)state;
+    }
     if (ALLOC_UNLIKELY(--c->live == 0) && h->spare++ && c != chunk_of(h, h))
         close_chunk(h, c);
 }
@@ -138,8 +148,9 @@ static __attribute__((noinline)) void merge_lowest(struct heap *h, void *block, 
 /* ---- alloc and release ----------------------------------------------------------------------------------------------
  */
 
-static __attribute__((noinline)) void merge_oldest(struct heap *h, struct waiting *w, unsigned order)
+static __attribute__((noinline)) void merge_oldest(struct heap *h, unsigned order)
 {
+    struct waiting *w = &h->waiting[order];
     void *block = w->places[w->tail++ & w->mask];
     if (ALLOC_LIKELY(h->pick == LIFO))
         merge(h, LIFO, block, order);
@@ -156,7 +167,7 @@ static __attribute__((noinline)) bool grow(struct heap *h, unsigned order)
     else
         for (unsigned i = h->min_order; i < ORDERS; i++)
             while (h->waiting[i].tail != h->waiting[i].head)
-                merge_oldest(h, &h->waiting[i], i);
+                merge_oldest(h, i);
     return h->filled >> order;
 }
 
@@ -236,7 +247,7 @@ static void release(struct heap *h, void *p)
     w->head = head + 1;
     w->places[head & w->mask] = p;
     if (ALLOC_UNLIKELY(head - w->tail >= w->limit))
-        merge_oldest(h, w, order);
+        merge_oldest(h, order);
 }
 
 static size_t usable(const struct heap *h, const void *p)

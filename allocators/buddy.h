@@ -115,7 +115,7 @@ static inline unsigned order_for(const struct heap *h, size_t size)
 /* ---- Free blocks ----------------------------------------------------------------------------------------------------
  */
 
-static ALWAYS_INLINE void link_in(struct heap *h, enum pick pick, void *block, unsigned order)
+static ALWAYS_INLINE void link_in(struct heap *h, enum pick pick, void *block, size_t order)
 {
     if (pick == LIFO)
         link_behind(block, &h->lists[order]);
@@ -124,7 +124,7 @@ static ALWAYS_INLINE void link_in(struct heap *h, enum pick pick, void *block, u
 }
 
 /* Whether it was the last of its order; then its bit of h->filled is wrong. */
-static ALWAYS_INLINE bool link_out(struct heap *h, enum pick pick, void *block, unsigned order)
+static ALWAYS_INLINE bool link_out(struct heap *h, enum pick pick, void *block, size_t order)
 {
     if (pick == LIFO)
         return unlink_from_list(block);
