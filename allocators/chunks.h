@@ -1,12 +1,11 @@
 /*
  * chunks.h - memory in chunks aligned to their own size, so that a block's chunk is found by masking its address; and
- * blocks too large for a chunk, which are found in a hash table.
+ * blocks too large for a chunk, which begin where a chunk would, and are found in a hash table.
  *
- * What slab and buddy share. A chunk begins with its owner's header, so no small block has the address of a chunk:
- * where large blocks begin at such an address, one that has it is large. Page sources know no alignment: where pages
- * are not aligned as needed, more are taken and both ends given back. The table (open addressing, linear probing,
- * deletion by shifting back: Knuth, TAOCP 3, 6.4, algorithm R) lives in pages of its own and doubles when three
- * quarters full.
+ * What buddy, slob and slab share; slab has no use for the large blocks. A chunk begins with its owner's header, so no small block has the address of a chunk: one
+ * that has is a large one. Page sources know no alignment: where pages are not aligned as needed, more are taken and
+ * both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
+ * algorithm R) lives in pages of its own and doubles when three quarters full.
  */
 #ifndef HEAPBENCH_CHUNKS_H
 #define HEAPBENCH_CHUNKS_H
@@ -112,24 +111,18 @@ static inline bool large_reserve(struct chunks *c)
     return true;
 }
 
-/* A block of whole pages of its own, aligned to `align` bytes. NULL: exhausted. */
-static inline void *large_alloc_at(struct chunks *c, size_t size, size_t align)
+/* A block of whole pages of its own. NULL: exhausted. */
+static inline void *large_alloc(struct chunks *c, size_t size)
 {
     if (size > SIZE_MAX / 2 || !large_reserve(c))
         return NULL;
     size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
-    void *block = chunks_take_at(c, npages, align);
+    void *block = chunks_take_aligned(c, npages);
     if (block) {
         *large_place(c, block) = (struct large){block, npages};
         c->nlarge++;
     }
     return block;
-}
-
-/* The same, where a chunk would begin. */
-static inline void *large_alloc(struct chunks *c, size_t size)
-{
-    return large_alloc_at(c, size, c->size);
 }
 
 /* As large_alloc(), zero: pages that are so already are not written. */

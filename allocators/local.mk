@@ -93,6 +93,7 @@ allocator_tests = \
 	allocators/tests/page_sources \
 	allocators/tests/plugin \
 	allocators/tests/simple \
+	allocators/tests/slab \
 	allocators/tests/slob \
 	allocators/tests/tlsf
 allocators_tests_adversary_SOURCES = allocators/tests/adversary.c driver/alone.c driver/alone.h
@@ -132,6 +133,9 @@ allocators_tests_plugin_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_files)
 allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_slab_SOURCES = allocators/tests/slab.c allocators/tests/counted.c allocators/tests/counted.h
+allocators_tests_slab_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_slab_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_slob_SOURCES = allocators/tests/slob.c
 allocators_tests_slob_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_slob_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)

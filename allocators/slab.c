@@ -1,27 +1,32 @@
 /*
  * slab.c - caches of objects of one size, in slabs: runs of whole pages cut into equal objects.
  *
- * Each size class has a cache, and each cache two magazines: arrays of free objects, from whose top objects are handed
- * out and onto which released ones are put, with no question but whether it is empty or full (slab_magazines.c). Behind
- * them stand the slabs, each with a free list and a count of its own (slab_caches.c), in runs of pages cut from chunks
- * (slab_pages.c). Which cache an object belongs to is found by its page in a page map; its slab, by masking its
- * address, in the header of the chunk.
+ * Each size class has a cache. A cache has a magazine: an array of free objects, from whose top objects are handed out
+ * and onto which released ones are put, so that the last one released is the first one used again, whichever slab it
+ * is of. When the magazine is empty, objects come from the free list of the current slab, or, fresh ones, are cut off
+ * it into the magazine; when it is full, each goes back to the list of its own slab (slab_caches.c). With a depot, a
+ * cache has a second magazine, and full ones beside, to exchange first (slab_magazines.c). An address leads to its
+ * slab by a map; slabs are runs of pages cut from chunks; large blocks come from the page source (slab_pages.c).
  *
  *   a magazine           [ below ][ round ][ round ] ... [ round ][      ]
  *                                                                 ^ top  ^ end
  *   a chunk, 16 pages    [ header | page 0 ][ page 1 ][ page 2 ] ... [ page 15 ]      aligned to its size
- *                          the slabs' descriptors, off the slabs: which slab a page is in, its list, its count
- *   a slab               [ colour ][ object ][ object ] ... [ object ][ rest ]
+ *   a slab               [ colour ][ object ][ object ] ... [ object ][ rest ]        its descriptor is elsewhere
  *
  * Follows J. Bonwick, "The slab allocator: an object-caching kernel memory allocator", USENIX Summer 1994: caches of
- * constructed objects (2.1), slabs with a free list and a count each (3.2), reclaiming whole slabs (3.4), colouring
- * (4.2); and J. Bonwick, J. Adams, "Magazines and Vmem", USENIX 2001. Where the first keeps small slabs' data on the
- * slab and finds the others by hashing (3.2.2), here all stand in the chunk's header, found by masking.
+ * constructed objects (2.1), slabs with a free list and a count each, the partial ones listed before the empty ones
+ * (3.2), reclaiming whole slabs (3.4), colouring (4.2); and J. Bonwick, J. Adams, "Magazines and Vmem", USENIX 2001,
+ * for the magazines. Where the first keeps small slabs' data on the slab and finds the others by hashing (3.2.2), here
+ * all are kept off the slabs, side by side: on the slab they would be at the same place in every page, where they
+ * compete for few sets of the processor's cache.
  *
- * Cost          alloc and release O(1), and in one of `magazines` operations at most O(magazines) more.
+ * Cost          alloc and release O(1); a few instructions more when a slab is made or given back, O(split) for the
+ *               class of a request of more than SMALL_MAX.
  * Overhead      no header; objects are rounded up to their class, a multiple of HEAP_ALIGN, with `split` classes per
- *               power of two by at most 1/split beyond that; 1/8 of a slab at most is left over, but for one behind a
- *               chunk's header, which takes 1 % of the chunk; a byte a page for the map.
+ *               power of two by at most 1/split beyond that; 1/12 of a slab at most is left over where slabs of up to
+ *               15 pages allow it, but for one behind a chunk's header; a descriptor of 56 bytes a slab, a pointer for
+ *               each 4 KiB, and the magazines.
+ *
  * Worst case    of memory: one object kept in every slab of every class ("hoardworst"), number of classes times the
  *               live bytes. check() verifies lists, counts, magazines and pages.
  */
@@ -29,6 +34,9 @@
 #include "allocators/slab.h"
 
 extern const struct allocator allocator_slab;
+
+#define BATCH     512 /* bytes of fresh objects listed at once, at least one object */
+#define LEFT_OVER 12  /* 1/12 of a slab may stay without an object: less makes longer slabs, which stay half used */
 
 /* ---- Objects -------------------------------------------------------------------------------------------------------
  */
@@ -47,41 +55,44 @@ static inline unsigned cache_for(const struct heap *h, size_t size)
     return size <= SMALL_MAX ? h->small[(size + HEAP_ALIGN - 1) / HEAP_ALIGN] : search_cache(h, size);
 }
 
-static void *take_large(struct heap *h, size_t size, size_t align)
-{
-    void *block = large_alloc_at(&h->chunks, size, align);
-    if (!block)
-        return NULL;
-    if (!page_map_cover(&h->map, block, 1)) {
-        large_release(&h->chunks, block);
-        return NULL;
-    }
-    page_map_set(&h->map, block, 1, CACHE_LARGE, CACHE_LARGE);
-    return block;
-}
-
 /* A large block; what the caches keep to themselves is given up for it if need be. */
-static void *alloc_large(struct heap *h, size_t size, size_t align)
+static void *alloc_large(struct heap *h, size_t size, size_t align, bool zero)
 {
-    void *block = take_large(h, size, align);
-    if (block || size > SIZE_MAX / 2)
-        return block;
-    slab_reap(h);
-    return take_large(h, size, align);
+    struct slab *s = slab_take_large(h, size, align, zero);
+    if (!s && size <= SIZE_MAX / 2) {
+        slab_reap(h);
+        s = slab_take_large(h, size, align, zero);
+    }
+    return s ? s->objects : NULL;
 }
 
+/* There is no object where the fast path looks. */
+static __attribute__((noinline)) void *take_slowly(struct heap *h, unsigned cache)
+{
+    bool exchange = h->depot || !h->caches[cache].loaded;
+    return exchange && slab_reload(h, cache) ? *--h->top[cache] : slab_alloc(h, cache);
+}
+
+/* From the magazine, or, when it is empty, from the current slab. */
 static inline void *take(struct heap *h, unsigned cache)
 {
     void **top = h->top[cache], *object = top[-1];
+    if (ALLOC_LIKELY(object != NULL)) {
+        h->top[cache] = top - 1;
+        return object;
+    }
+    struct slab *s = h->current[cache];
+    object = s->free;
     if (ALLOC_UNLIKELY(!object))
-        return slab_reload(h, cache);
-    h->top[cache] = top - 1;
+        return take_slowly(h, cache);
+    s->free = *(void **)object;
+    s->live++;
     return object;
 }
 
 static __attribute__((noinline)) void *alloc_unusual(struct heap *h, size_t size)
 {
-    return size > h->max_object ? alloc_large(h, size, 1) : take(h, search_cache(h, size));
+    return size > h->max_object ? alloc_large(h, size, 1, false) : take(h, search_cache(h, size));
 }
 
 static void *alloc(struct heap *h, size_t size)
@@ -91,25 +102,45 @@ static void *alloc(struct heap *h, size_t size)
     return take(h, h->small[(size + HEAP_ALIGN - 1) / HEAP_ALIGN]);
 }
 
-/* No round fits: there is no magazine, as a large block never has one, or it is full. */
-static __attribute__((noinline)) void release_unusual(struct heap *h, void *p, unsigned cache)
+static void *zalloc(struct heap *h, size_t size)
 {
-    if (cache == CACHE_LARGE)
-        large_release(&h->chunks, p);
-    else
-        slab_unload(h, cache, p);
+    if (size > h->max_object)
+        return alloc_large(h, size, 1, true);
+    void *object = alloc(h, size);
+    return object ? __builtin_memset(object, 0, size) : NULL;
 }
 
+/* The slab was full, or is a large block, or its list is not for the fast path. */
+static __attribute__((noinline)) void release_slowly(struct heap *h, void *p, struct slab *s)
+{
+    if (s->cache == CACHE_LARGE)
+        slab_give_large(h, s);
+    else if (slab_unload(h, s->cache))
+        *h->top[s->cache]++ = p;
+    else
+        slab_release(h, s, p);
+}
+
+/* Onto the magazine, or, when it is full, onto the slab's own list. */
 static void release(struct heap *h, void *p)
 {
-    unsigned cache = page_map_get(&h->map, p);
+    struct slab *s = slab_of(h, p);
+    unsigned cache = s->cache;
     void **top = h->top[cache];
-    if (ALLOC_UNLIKELY(top == h->end[cache])) {
-        release_unusual(h, p, cache);
+    if (ALLOC_LIKELY(top != h->end[cache])) {
+        *top = p;
+        h->top[cache] = top + 1;
         return;
     }
-    *top = p;
-    h->top[cache] = top + 1;
+    void *free = s->free;
+    if (ALLOC_UNLIKELY(!free)) {
+        release_slowly(h, p, s);
+        return;
+    }
+    *(void **)p = free;
+    s->free = p;
+    if (ALLOC_UNLIKELY(--s->live == 0))
+        slab_emptied(h, s);
 }
 
 /* Objects of a size that is a multiple of a power of two are aligned to it up to a page, since slabs begin at one;
@@ -121,23 +152,23 @@ static void *aligned(struct heap *h, size_t align, size_t size)
     unsigned cache = size <= h->max_object && align <= h->page_size ? cache_for(h, size) : h->ncaches;
     while (cache < h->ncaches && h->caches[cache].size & (align - 1))
         cache++;
-    return cache < h->ncaches ? take(h, cache) : alloc_large(h, size, align);
+    return cache < h->ncaches ? take(h, cache) : alloc_large(h, size, align, false);
 }
 
 static size_t usable(const struct heap *h, const void *p)
 {
-    unsigned cache = page_map_get(&h->map, p);
-    return cache == CACHE_LARGE ? large_usable(&h->chunks, p) : h->caches[cache].size;
+    const struct slab *s = slab_of(h, p);
+    return s->cache == CACHE_LARGE ? s->npages << h->page_log2 : h->caches[s->cache].size;
 }
 
 /* Stays where it is while the class, or the number of pages, stays; a large block shrinks in place. */
 static void *resize(struct heap *h, void *p, size_t size)
 {
-    unsigned cache = page_map_get(&h->map, p);
-    if (size <= h->max_object ? cache == cache_for(h, size)
-                              : cache == CACHE_LARGE && size <= large_usable(&h->chunks, p)) {
-        if (cache == CACHE_LARGE)
-            large_shrink(&h->chunks, p, size);
+    struct slab *s = slab_of(h, p);
+    if (size <= h->max_object && s->cache == cache_for(h, size))
+        return p;
+    if (size > h->max_object && s->cache == CACHE_LARGE && size <= s->npages << h->page_log2) {
+        slab_shrink_large(h, s, size);
         return p;
     }
     return alloc_resize_by_copy(&allocator_slab, h, p, size);
@@ -171,13 +202,14 @@ static const struct alloc_option options[] = {
                      .min = 0,
                      .max = 1000},
     [OPT_MAGAZINES] = {.name = "magazines",
-                       .help = "rounds of a magazine, two for each cache; 0: none",
+                       .help = "rounds of a magazine, that is, objects that a cache has at hand; 0: no magazines",
                        .type = OPTION_NUMBER,
-                       .def = 31,
+
+                       .def = 63,
                        .min = 0,
                        .max = MAX_ROUNDS},
     [OPT_DEPOT] = {.name = "depot",
-                   .help = "full magazines that each cache's depot keeps",
+                   .help = "full magazines that a cache's depot keeps, to exchange; 0: a single magazine each",
                    .type = OPTION_NUMBER,
                    .def = 0,
                    .min = 0,
@@ -189,26 +221,26 @@ static const struct alloc_option options[] = {
                        .min = 0,
                        .max = 4096},
     [OPT_CACHED] = {.name = "cached",
-                    .help = "bytes of objects that a magazine holds at most, but for one round",
+                    .help = "bytes of objects that a magazine holds, at most, but for one object",
                     .type = OPTION_SIZE,
-                    .def = 8192,
+                    .def = 16384,
                     .min = 0,
                     .max = 1 << 20},
     {.name = NULL},
 };
 
-/* The fewest pages that leave at most 1/8 over. */
+/* The fewest pages that leave at most 1/LEFT_OVER over. */
 static void choose_pages(const struct heap *h, struct cache *k)
 {
     for (unsigned n = 1; n < PAGES; n++) {
         size_t bytes = (size_t)n << h->page_log2, objects = alloc_divide(bytes, k->size);
         size_t room = bytes - objects * k->size;
-        if (!objects || (k->npages && room > bytes / 8))
+        if (!objects || (k->npages && room > bytes / LEFT_OVER))
             continue; /* the fewest that hold one at all serve, if none leaves less */
         k->npages = (uint8_t)n;
         k->capacity = (uint16_t)objects;
-        k->room = (uint16_t)room;
-        if (room <= bytes / 8)
+        k->room = (uint16_t)ALLOC_MIN(room, h->page_size - 1); /* a slab's first object is in its first page */
+        if (room <= bytes / LEFT_OVER)
             break;
     }
 }
@@ -218,12 +250,15 @@ static void open_cache(struct heap *h, unsigned cache, size_t size, const uint64
     size_t rounds = (size_t)opt[OPT_MAGAZINES], fits = alloc_divide((size_t)opt[OPT_CACHED], size);
     size_t link = opt[OPT_CONSTRUCT] ? size - sizeof(void *) : 0; /* behind what is constructed */
     bool internal = cache < FIRST_CACHE;
-    h->top[cache] = h->end[cache] = h->none + 1;
+    h->current[cache] = &h->no_slab;
+    h->top[cache] = h->end[cache] = h->no_magazine + 1;
     struct cache *k = &h->caches[cache];
     *k = (struct cache){.size = (uint32_t)size,
                         .link = internal ? 0 : (uint32_t)link,
                         .rounds = internal ? 0 : (uint16_t)ALLOC_MIN(rounds, ALLOC_MAX(fits, 1)),
+                        .inverse = (uint32_t)alloc_divide(UINT32_MAX, size) + 1,
                         .construct = internal ? 0 : (uint32_t)ALLOC_MIN((size_t)opt[OPT_CONSTRUCT], link)};
+    k->batch = (uint16_t)ALLOC_MAX(alloc_divide(BATCH, size), 1u);
     choose_pages(h, k);
 }
 
@@ -290,16 +325,17 @@ static struct heap *open_heap(const struct chunks *chunks, struct chunk *own, co
                        .max_object = sizes[n - 1],
                        .coarse_log2 = alloc_first_bit(PAGES / 2 * page_size / COARSE),
                        .ncaches = (unsigned)n,
+                       .direct = !opt[OPT_CONSTRUCT] && !opt[OPT_DEPOT],
                        .reserve = (unsigned)opt[OPT_RESERVE],
                        .depot = (unsigned)opt[OPT_DEPOT]};
     for (unsigned i = 0; i < n; i++)
         open_cache(h, i, sizes[i], opt);
     fill_tables(h);
     size_t bytes = ALLOC_ROUND_UP((size_t)(end - (char *)own) + sizeof(uint8_t *), page_size);
-    page_map_open(&h->map, &chunks->source, end, bytes - (size_t)(end - (char *)own));
+    slab_map_open(&h->map, end, bytes - (size_t)(end - (char *)own));
     if (slab_open_chunk(h, own, (unsigned)(bytes >> h->page_log2)))
         return h;
-    page_map_close(&h->map);
+    slab_close_pages(h);
     return NULL;
 }
 
@@ -317,13 +353,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
 
 static void destroy(struct heap *h)
 {
-    struct chunks chunks = h->chunks;
-    large_destroy(&chunks);
-    page_map_close(&h->map);
-    for (struct chunk *c = h->all, *next; c; c = next) {
-        next = c->all_next; /* the heap stands in the last one */
-        chunks_give_pages(&chunks, c, PAGES);
-    }
+    slab_close_pages(h);
 }
 
 const struct allocator allocator_slab = {
@@ -336,6 +366,7 @@ const struct allocator allocator_slab = {
     .destroy = destroy,
     .alloc = alloc,
     .release = release,
+    .zalloc = zalloc,
     .aligned = aligned,
     .resize = resize,
     .usable = usable,

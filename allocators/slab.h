@@ -7,46 +7,45 @@
  *   slab_pages.c      runs of pages for slabs, out of chunks
  *   slab_check.c      walk and check
  *
- *   fast path            slow paths
- *   loaded magazine ──► previous magazine ──► depot ──► slabs, partial first ──► runs of pages ──► page source
+ *   loaded magazine ──► previous magazine, depot ──► current slab ──► partial slabs ──► runs of pages ──► page source
  */
 #ifndef HEAPBENCH_SLAB_H
 #define HEAPBENCH_SLAB_H
 
 #include "allocators/chunks.h"
-#include "allocators/page_map.h"
 
 #define PAGES       16    /* of a chunk */
-#define MAX_PAGE    65536 /* bytes, so that 16 bits count the objects of a slab and find its first */
+#define MAX_PAGE    65536 /* bytes, so that 16 bits count the objects of a slab */
 #define MAX_CACHES  192
 #define SMALL_MAX   1024 /* requests up to this find their cache in one table, to the byte */
 #define COARSE      256  /* entries of the table for larger ones: where to begin to look */
 #define MAX_ROUNDS  255
 #define LINE        64   /* bytes of a cache line, the step of a colour */
 #define CONSTRUCTED 0xc5 /* what the constructor writes */
+#define UNIT_LOG2   12   /* of the bytes that an entry of the map stands for: the smallest page */
+#define LEAF_LOG2   10   /* of the entries in a leaf of the map */
 
-/* The caches that serve no request: large blocks have a place among the caches, so that release() needs no question. */
+/* The caches that serve no request: a large block is a slab of one object, in a cache of its own. */
 enum { CACHE_LARGE, CACHE_MAGAZINES, FIRST_CACHE };
 
+/* Off the slab, so that descriptors lie densely. What a release needs is in its first 16 bytes. */
 struct slab {
-    void *free;               /* objects, linked through the word that the cache says */
-    struct slab *next, *prev; /* in its cache's list of slabs with free objects */
-    uint16_t live;            /* objects handed out, to a magazine or beyond */
-    uint16_t fresh;           /* objects never handed out, the last ones */
-    uint16_t start;           /* bytes from the first page to the first object */
+    void *free;        /* objects, linked through their first word; NULL where the fast paths have nothing to do */
+    uint16_t live;     /* objects handed out, to a magazine or beyond */
+    uint16_t fresh;    /* objects never handed out, the last ones */
+    uint16_t capacity; /* objects */
     uint8_t cache;
-    uint8_t npages; /* 0: not a slab */
+    char *objects;            /* the first one */
+    void *stored;             /* objects, linked through the word that the cache says, in a heap whose paths are slow */
+    struct slab *next, *prev; /* in its cache's list of slabs with free objects; of large blocks */
+    size_t npages;
 };
-_Static_assert(sizeof(struct slab) == 16 + 2 * sizeof(void *) || sizeof(void *) == 4, "a descriptor is half a line");
 
 struct chunk {
     struct chunk *next, *prev; /* of those whose longest free run is the same */
     struct chunk *all_next, *all_prev;
-    uint16_t free_pages;  /* bit: the page is in no slab */
-    uint16_t capacity;    /* of the slab behind the header, while there is one */
-    uint8_t list;         /* of heap.runs */
-    uint8_t first[PAGES]; /* of each page in a slab: the slab's first page, also its descriptor's index */
-    struct slab slabs[PAGES];
+    uint16_t free_pages; /* bit: the page is in no slab */
+    uint8_t list;        /* of heap.runs */
 };
 
 /* Rounds are objects; `below` stops whoever takes the last one. */
@@ -64,31 +63,45 @@ struct cache {
     uint16_t rounds;    /* of a magazine; 0: the cache has none */
     uint32_t size;      /* of an object, bytes */
     uint32_t link;      /* bytes from an object to the word that links it while it is free */
+    uint32_t inverse;   /* 2^32 / size, rounded up: to tell an object's index without a division */
     uint32_t construct; /* bytes that the constructor writes, once for each object */
     uint16_t empty;     /* slabs among the partial ones that are empty */
     uint16_t colour;    /* of the next slab */
     uint16_t capacity;  /* of a slab, but for one behind a header */
+    uint16_t batch;     /* fresh objects threaded at once */
     uint16_t room;      /* bytes that a slab's objects leave over, for its colour */
     uint8_t npages;     /* of a slab */
     bool previous_full;
 };
 
+/* Page to slab, in two levels; see slab_pages.c. */
+struct slab_map {
+    uintptr_t origin; /* where the directory would begin if it began with leaf 0 */
+    struct slab ***leaves;
+    size_t first, capacity; /* of the directory */
+    size_t own_pages;       /* of the directory; 0 while it is in the heap's room */
+};
+
 struct heap {
-    struct page_map map; /* of each page in a slab, its cache's index; of a large block's first page, CACHE_LARGE */
-    size_t max_object;
+    struct slab_map map;
+    bool direct;                      /* the fast paths may use the slabs' lists: these are `free`, else `stored` */
+    void **top[MAX_CACHES];           /* of each cache's loaded magazine: behind the last round; top[-1] is NULL when */
+    void **end[MAX_CACHES];           /* there is none; and where no round fits any more */
+    struct slab *current[MAX_CACHES]; /* of each cache the slab to take from, on no list; or `no_slab` */
     uint8_t small[SMALL_MAX / HEAP_ALIGN + 1]; /* the cache of each rounded size */
     uint8_t coarse[COARSE];                    /* the first cache of objects larger than a multiple of coarse steps */
     unsigned coarse_log2;
-    /* Of each cache's loaded magazine, what the fast paths need: */
-    void **top[MAX_CACHES]; /* behind the last round; top[-1] is NULL when there is none */
-    void **end[MAX_CACHES]; /* where no round fits any more */
+    size_t max_object;
+    struct slab no_slab;  /* has no object */
+    void *no_magazine[1]; /* NULL, and no place */
     struct chunks chunks;
     size_t mask; /* of an address, its place in a chunk */
     size_t page_size;
     unsigned page_log2;
     unsigned ncaches, reserve, depot;
-    void *none[1];                 /* the magazine of a cache without: NULL, and no place */
     struct magazine *spare;        /* empty magazines */
+    struct slab *spare_slabs;      /* descriptors */
+    struct slab *slab_pages;       /* the first descriptor of each page of them, used for this link only */
     unsigned nonempty;             /* bit: heap.runs has a chunk there */
     struct chunk *runs[PAGES + 1]; /* by the longest free run of pages 1 and on, plus one; 1: only page 0; 0: none */
     struct chunk *all;
@@ -98,30 +111,25 @@ struct heap {
 /* ---- Where things are ----------------------------------------------------------------------------------------------
  */
 
+/* The slab of an address in one. */
+static inline struct slab *slab_of(const struct heap *h, const void *p)
+{
+    struct slab ***leaf = (struct slab ***)(h->map.origin + ((uintptr_t)p >> (UNIT_LOG2 + LEAF_LOG2)) * sizeof *leaf);
+    return (*leaf)[(uintptr_t)p >> UNIT_LOG2 & ((1u << LEAF_LOG2) - 1)];
+}
+
 static inline struct chunk *chunk_of(const struct heap *h, const void *p)
 {
     return (struct chunk *)((uintptr_t)p & ~(uintptr_t)h->mask);
 }
 
-static inline struct slab *slab_of(const struct heap *h, const void *p)
+/* The page of its chunk where a slab begins. */
+static inline unsigned page_of(const struct heap *h, const struct slab *s)
 {
-    struct chunk *c = chunk_of(h, p);
-    return &c->slabs[c->first[((uintptr_t)p & h->mask) >> h->page_log2]];
+    return (unsigned)(((uintptr_t)s->objects & h->mask) >> h->page_log2);
 }
 
-static inline char *objects_of(const struct heap *h, const struct slab *s)
-{
-    struct chunk *c = chunk_of(h, s);
-    return (char *)c + ((size_t)(s - c->slabs) << h->page_log2) + s->start;
-}
-
-static inline size_t capacity_of(const struct heap *h, const struct slab *s)
-{
-    const struct chunk *c = chunk_of(h, s);
-    return s == c->slabs ? c->capacity : h->caches[s->cache].capacity;
-}
-
-/* The word that links a free object. */
+/* The word that links a stored object. */
 static inline void **link_of(const struct cache *k, const void *object)
 {
     return (void **)((uintptr_t)object + k->link);
@@ -130,22 +138,46 @@ static inline void **link_of(const struct cache *k, const void *object)
 /* ---- slab_pages.c --------------------------------------------------------------------------------------------------
  */
 
+/* An empty map whose directory begins in the room. */
+void slab_map_open(struct slab_map *map, void *room, size_t room_bytes);
+
+/* The slab of any address; NULL: none. */
+struct slab *slab_find(const struct heap *h, const void *p);
+
 /* A chunk of the aligned memory at c, whose first `taken` pages are not for slabs. False: no page for the map. */
 bool slab_open_chunk(struct heap *h, struct chunk *c, unsigned taken);
 
-/* n free pages of one chunk, the fullest that has them, as the descriptor of a slab of that cache; of page 0 only what
- * the header leaves, and only for `small` ones of one page. NULL: exhausted. */
-struct slab *slab_take_run(struct heap *h, unsigned cache, unsigned n, bool small);
+/* A slab of n free pages of one chunk, the fullest that has them, `objects` at the first usable byte; of page 0 only
+ * what the header leaves, and only for `small` ones of one page. NULL: exhausted. */
+struct slab *slab_take_run(struct heap *h, unsigned n, bool small);
 void slab_give_run(struct heap *h, struct slab *s);
+
+/* Gives back the chunk that was kept though it is empty. */
+void slab_give_chunks(struct heap *h);
+
+/* A large block, with `zero` one whose first `size` bytes are zero. NULL: exhausted. It can be cut down to fewer pages.
+ */
+struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zero);
+void slab_shrink_large(struct heap *h, struct slab *s, size_t size);
+void slab_give_large(struct heap *h, struct slab *s);
+
+/* Gives every page back. */
+void slab_close_pages(struct heap *h);
 
 /* ---- slab_caches.c -------------------------------------------------------------------------------------------------
  */
 
-/* Takes 1 to n objects into into[], the last one to be used first. Returns how many; 0: exhausted. */
-size_t slab_take(struct heap *h, unsigned cache, void **into, size_t n);
+void slab_list_first(struct cache *k, struct slab *s);
+void slab_unlist(struct cache *k, struct slab *s);
 
-/* Gives back n objects of one cache. */
-void slab_put(struct heap *h, unsigned cache, void *const *objects, size_t n);
+/* An object of the cache's slabs. NULL: exhausted. */
+void *slab_alloc(struct heap *h, unsigned cache);
+
+/* Takes an object back into its slab, whatever that looks like. */
+void slab_release(struct heap *h, struct slab *s, void *object);
+
+/* The last object in use of a slab came back. */
+void slab_emptied(struct heap *h, struct slab *s);
 
 /* Empties the magazines and gives all empty slabs back. */
 void slab_reap(struct heap *h);
@@ -153,11 +185,11 @@ void slab_reap(struct heap *h);
 /* ---- slab_magazines.c ----------------------------------------------------------------------------------------------
  */
 
-/* An object of a cache whose loaded magazine is empty. NULL: exhausted. */
-void *slab_reload(struct heap *h, unsigned cache);
+/* The loaded magazine is empty, or there is none yet: puts one with rounds in its place. False: there is none. */
+bool slab_reload(struct heap *h, unsigned cache);
 
-/* Takes back an object of a cache whose loaded magazine is full. */
-void slab_unload(struct heap *h, unsigned cache, void *object);
+/* The loaded magazine is full: puts one with room in its place. False: there is none. */
+bool slab_unload(struct heap *h, unsigned cache);
 
 /* All rounds of all magazines go back to their slabs, and all magazines but a cache's own two. */
 void slab_empty_magazines(struct heap *h);

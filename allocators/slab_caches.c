@@ -1,14 +1,15 @@
 /*
  * slab_caches.c - slab: each cache's slabs and the objects in them; see slab.c.
  *
- * A cache lists the slabs that have a free object: those in use first, the empty ones last, of which no more than the
- * reserve stay. A full slab is on no list. Fresh objects are never threaded: the slab counts them, and they are cut off
- * one after the other, so an untouched page stays untouched and an object is constructed when first needed. Cost: O(1)
- * for an object, O(PAGES) more where a slab is made or given back.
+ * A cache takes objects from its current slab. It lists the others that have a free object: those in use first, the
+ * empty ones last, of which no more than the reserve stay. A full slab is on no list. Fresh objects are not threaded
+ * when a slab is made: it counts them, and they are cut off in batches when nothing else is free, so that an untouched
+ * page stays untouched and an object is constructed when first needed. Cost: O(1) for an object, O(PAGES) more where a
+ * slab is made or given back.
  */
 #include "allocators/slab.h"
 
-static void list_first(struct cache *k, struct slab *s)
+void slab_list_first(struct cache *k, struct slab *s)
 {
     s->prev = NULL;
     s->next = k->partial;
@@ -30,7 +31,7 @@ static void list_last(struct cache *k, struct slab *s)
     k->last = s;
 }
 
-static void unlist(struct cache *k, struct slab *s)
+void slab_unlist(struct cache *k, struct slab *s)
 {
     if (s->prev)
         s->prev->next = s->next;
@@ -42,93 +43,53 @@ static void unlist(struct cache *k, struct slab *s)
         k->last = s->prev;
 }
 
-/* A listed slab of fresh objects. NULL: exhausted. */
+/* A slab of fresh objects, not listed. NULL: exhausted. */
 static struct slab *new_slab(struct heap *h, unsigned cache)
 {
     struct cache *k = &h->caches[cache];
     bool small = k->npages == 1 && k->size <= (h->page_size - sizeof(struct chunk)) / 4;
-    struct slab *s = slab_take_run(h, cache, k->npages, small);
+    struct slab *s = slab_take_run(h, k->npages, small);
     if (!s)
         return NULL;
-    struct chunk *c = chunk_of(h, s);
     size_t align = k->size & -k->size, step = ALLOC_MAX(align, LINE);
-    s->start = k->colour;
-    if (s == c->slabs) {
-        s->start = (uint16_t)ALLOC_ROUND_UP(sizeof *c, align);
-        c->capacity = (uint16_t)alloc_divide(h->page_size - s->start, k->size);
+    char *start = s->objects;
+    if ((uintptr_t)start & (h->page_size - 1)) {
+        s->objects = (char *)ALLOC_ROUND_UP((uintptr_t)start, align);
+        s->capacity = (uint16_t)alloc_divide(h->page_size - ((uintptr_t)s->objects & (h->page_size - 1)), k->size);
     } else {
+        s->objects = start + k->colour;
+        s->capacity = k->capacity;
         k->colour = (uint16_t)(k->colour + step <= k->room ? k->colour + step : 0);
     }
-    s->free = NULL;
+    s->free = s->stored = NULL;
     s->live = 0;
-    s->fresh = (uint16_t)capacity_of(h, s);
-    k->empty++;
-    list_first(k, s);
+    s->fresh = s->capacity;
+    s->cache = (uint8_t)cache;
     return s;
 }
 
-static void construct(unsigned char *object, size_t bytes)
-{
-    for (size_t i = 0; i < bytes; i++)
-        object[i] = CONSTRUCTED;
-}
-
-/* Cuts up to n fresh objects off the slab, into the places before `into`, downwards. Returns how many. */
-static size_t cut_fresh(const struct heap *h, const struct cache *k, struct slab *s, void **into, size_t n)
-{
-    const size_t size = k->size, bytes = k->construct;
-    char *fresh = objects_of(h, s) + (capacity_of(h, s) - s->fresh) * size;
-    n = ALLOC_MIN(n, s->fresh);
-    s->fresh = (uint16_t)(s->fresh - n);
-    for (void **at = into, **stop = into - n; at > stop; fresh += size) {
-        *--at = fresh;
-        if (ALLOC_UNLIKELY(bytes))
-            construct((unsigned char *)fresh, bytes);
-    }
-    return n;
-}
-
-/* Takes up to n objects of one slab, the freed ones first. */
-static size_t take_from(const struct heap *h, const struct cache *k, struct slab *s, void **into, size_t n)
-{
-    const size_t link = k->link;
-    char *object = s->free;
-    void **at = into + n;
-    for (; object && at > into; object = *(void **)(object + link))
-        *--at = object;
-    s->free = object;
-    if (at > into && s->fresh)
-        at -= cut_fresh(h, k, s, at, (size_t)(at - into));
-    n -= (size_t)(at - into);
-    if (at > into)
-        __builtin_memmove(into, at, n * sizeof *into);
-    s->live = (uint16_t)(s->live + n);
-    return n;
-}
-
-size_t slab_take(struct heap *h, unsigned cache, void **into, size_t n)
+/* A slab with a free object, not listed any more: the next partial one, or a new one. NULL: exhausted. */
+static struct slab *next_slab(struct heap *h, unsigned cache)
 {
     struct cache *k = &h->caches[cache];
     struct slab *s = k->partial;
-    if (!s)
+    if (!s) {
         s = new_slab(h, cache);
-    if (!s && cache != CACHE_MAGAZINES) {
+        if (s || cache == CACHE_MAGAZINES)
+            return s;
         slab_reap(h);
-        s = k->partial ? k->partial : new_slab(h, cache);
+        if (!(s = k->partial))
+            return new_slab(h, cache);
     }
-    if (!s)
-        return 0;
+    slab_unlist(k, s);
     k->empty = (uint16_t)(k->empty - (s->live == 0));
-    size_t taken = take_from(h, k, s, into, n);
-    if (!s->free && !s->fresh)
-        unlist(k, s);
-    return taken;
+    return s;
 }
 
-/* Its last object came back. */
-static void slab_emptied(struct heap *h, struct cache *k, struct slab *s)
+/* An empty slab that is not listed: to the reserve, or back. */
+static void retire(struct heap *h, struct slab *s)
 {
-    unlist(k, s);
+    struct cache *k = &h->caches[s->cache];
     if (k->empty >= h->reserve) {
         slab_give_run(h, s);
         return;
@@ -137,27 +98,127 @@ static void slab_emptied(struct heap *h, struct cache *k, struct slab *s)
     list_last(k, s);
 }
 
-/* Objects that follow each other are often of one page, whose slab is then looked up once. */
-void slab_put(struct heap *h, unsigned cache, void *const *objects, size_t n)
+/* ---- Objects -------------------------------------------------------------------------------------------------------
+ */
+
+static bool has_free(const struct slab *s)
 {
-    struct cache *k = &h->caches[cache];
-    const size_t link = k->link, page_log2 = h->page_log2;
-    for (void *const *end = objects + n; objects < end;) {
-        char *object = *objects;
-        const uintptr_t page = (uintptr_t)object >> page_log2;
-        struct slab *s = slab_of(h, object);
-        void *free = s->free, *const *first = objects;
-        if (!free && !s->fresh)
-            list_first(k, s);
-        do {
-            *(void **)(object + link) = free;
-            free = object;
-        } while (++objects < end && (uintptr_t)(object = *objects) >> page_log2 == page);
-        s->free = free;
-        s->live = (uint16_t)(s->live - (objects - first));
-        if (s->live == 0)
-            slab_emptied(h, k, s);
+    return s->free || s->stored || s->fresh;
+}
+
+static void push(const struct heap *h, struct slab *s, void *object)
+{
+    void **link = link_of(&h->caches[s->cache], object);
+    void **list = h->direct ? &s->free : &s->stored;
+    *link = *list;
+    *list = object;
+}
+
+static void *pop(const struct heap *h, struct slab *s)
+{
+    void **list = h->direct ? &s->free : &s->stored, *object = *list;
+    *list = *link_of(&h->caches[s->cache], object);
+    return object;
+}
+
+/* Constructs n objects from the first one on. */
+static void construct(const struct cache *k, char *object, size_t n)
+{
+    for (; k->construct && n > 0; n--, object += k->size)
+        for (size_t i = 0; i < k->construct; i++)
+            object[i] = (char)CONSTRUCTED;
+}
+
+/* Cuts up to n fresh objects off a slab. Returns the first of them; *cut is how many. */
+static char *cut_fresh(const struct cache *k, struct slab *s, size_t n, size_t *cut)
+{
+    char *first = s->objects + (size_t)(s->capacity - s->fresh) * k->size;
+    *cut = ALLOC_MIN(s->fresh, n);
+    s->fresh = (uint16_t)(s->fresh - *cut);
+    construct(k, first, *cut);
+    return first;
+}
+
+/* Links some of a slab's fresh objects into a list, the first one foremost. */
+static void list_fresh(const struct heap *h, struct slab *s)
+{
+    const struct cache *k = &h->caches[s->cache];
+    const size_t size = k->size, link = k->link;
+    size_t n;
+    char *object = cut_fresh(k, s, k->batch, &n), *last = object + (n - 1) * size;
+    *(h->direct ? &s->free : &s->stored) = object;
+    for (; object < last; object += size)
+        *(void **)(object + link) = object + size;
+    *(void **)(last + link) = NULL;
+}
+
+/* Puts fresh objects into the loaded magazine, which is empty, but for the first, which is returned: none of them is
+ * touched. */
+static void *load_fresh(struct heap *h, struct slab *s)
+{
+    const struct cache *k = &h->caches[s->cache];
+    const size_t size = k->size;
+    void **top = h->top[s->cache];
+    size_t n;
+    char *first = cut_fresh(k, s, k->rounds, &n);
+    s->live = (uint16_t)(s->live + n);
+    for (char *object = first + (n - 1) * size; object > first; object -= size)
+        *top++ = object;
+    h->top[s->cache] = top;
+    return first;
+}
+
+void *slab_alloc(struct heap *h, unsigned cache)
+{
+    struct slab *s = h->current[cache];
+    if (!has_free(s)) {
+        h->current[cache] = &h->no_slab;
+        s = next_slab(h, cache);
+        if (!s)
+            return NULL;
+        h->current[cache] = s;
     }
+    if (!s->free && !s->stored) {
+        if (h->caches[cache].loaded)
+            return load_fresh(h, s);
+        list_fresh(h, s);
+    }
+    s->live++;
+    return pop(h, s);
+}
+
+/* A full slab that has an object again becomes the current one: what was released last is used first. */
+static void make_current(struct heap *h, struct slab *s)
+{
+    struct slab *current = h->current[s->cache];
+    h->current[s->cache] = s;
+    if (!has_free(current))
+        return;
+    if (current->live == 0)
+        retire(h, current);
+    else
+        slab_list_first(&h->caches[s->cache], current);
+}
+
+void slab_release(struct heap *h, struct slab *s, void *object)
+{
+    bool was_full = !has_free(s);
+    push(h, s, object);
+    s->live--;
+    if (s == h->current[s->cache])
+        return;
+    if (was_full)
+        make_current(h, s);
+    else if (s->live == 0)
+        slab_emptied(h, s);
+}
+
+void slab_emptied(struct heap *h, struct slab *s)
+{
+    if (s == h->current[s->cache])
+        return;
+    slab_unlist(&h->caches[s->cache], s);
+    retire(h, s);
 }
 
 void slab_reap(struct heap *h)
@@ -167,8 +228,13 @@ void slab_reap(struct heap *h)
         struct cache *k = &h->caches[i];
         for (; k->empty > 0; k->empty--) {
             struct slab *s = k->last;
-            unlist(k, s);
+            slab_unlist(k, s);
             slab_give_run(h, s);
         }
+        if (h->current[i] != &h->no_slab && h->current[i]->live == 0) {
+            slab_give_run(h, h->current[i]);
+            h->current[i] = &h->no_slab;
+        }
     }
+    slab_give_chunks(h);
 }

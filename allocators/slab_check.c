@@ -11,7 +11,6 @@
 struct objects {
     const struct heap *heap;
     const struct slab *slab;
-    const char *start;
     size_t n;
     size_t found;                    /* free ones */
     size_t rounds;                   /* of these, in magazines */
@@ -22,9 +21,10 @@ struct objects {
 /* False: it is none of the slab's objects, or marked already. */
 static bool mark(struct objects *o, const void *object)
 {
-    size_t size = o->heap->caches[o->slab->cache].size, offset = (size_t)((const char *)object - o->start);
-    size_t i = alloc_divide(offset, size);
-    if (i >= o->n || i * size != offset || o->free[i / 64] >> (i % 64) & 1)
+    const struct cache *k = &o->heap->caches[o->slab->cache];
+    size_t offset = (size_t)((const char *)object - o->slab->objects);
+    size_t i = (size_t)((uint64_t)k->inverse * (uint32_t)offset >> 32); /* exact for all objects of a slab */
+    if (offset >= o->n * k->size || i * k->size != offset || o->free[i / 64] >> (i % 64) & 1)
         return false;
     o->free[i / 64] |= UINT64_C(1) << (i % 64);
     o->found++;
@@ -34,11 +34,9 @@ static bool mark(struct objects *o, const void *object)
 static void mark_rounds(void *const *rounds, size_t n, void *arg)
 {
     struct objects *o = arg;
-    size_t bytes = (size_t)o->slab->npages << o->heap->page_log2;
-    const char *pages = o->start - o->slab->start;
     for (size_t i = 0; i < n; i++) {
-        if ((size_t)((const char *)rounds[i] - pages) >= bytes)
-            continue; /* another slab's */
+        if (slab_find(o->heap, rounds[i]) != o->slab)
+            continue;
         if (!mark(o, rounds[i]))
             o->broken = "a round of a magazine is no object, or free already";
         o->rounds++;
@@ -48,10 +46,13 @@ static void mark_rounds(void *const *rounds, size_t n, void *arg)
 static void find_free(const struct heap *h, const struct slab *s, struct objects *o)
 {
     const struct cache *k = &h->caches[s->cache];
-    *o = (struct objects){.heap = h, .slab = s, .start = objects_of(h, s), .n = capacity_of(h, s)};
+    *o = (struct objects){.heap = h, .slab = s, .n = s->capacity};
     for (size_t i = o->n - s->fresh; i < o->n; i++)
-        mark(o, o->start + i * k->size);
-    for (const void *object = s->free; object && !o->broken; object = *link_of(k, object))
+        mark(o, s->objects + i * k->size);
+    for (const void *object = s->free; object && !o->broken; object = *(void *const *)object)
+        if (!mark(o, object))
+            o->broken = "a slab's list is damaged";
+    for (const void *object = s->stored; object && !o->broken; object = *link_of(k, object))
         if (!mark(o, object))
             o->broken = "a slab's list is damaged";
     slab_each_magazine(h, s->cache, mark_rounds, o);
@@ -68,16 +69,18 @@ static bool walk_slab(const struct heap *h, const struct slab *s, heap_visit *vi
     find_free(h, s, &o);
     size_t size = h->caches[s->cache].size;
     for (size_t i = 0; i < o.n; i++) {
-        struct heap_block seen = {o.start + i * size, size, !(o.free[i / 64] >> (i % 64) & 1)};
+        struct heap_block seen = {s->objects + i * size, size, !(o.free[i / 64] >> (i % 64) & 1)};
         if (!visit(&seen, arg))
             return false;
     }
     return true;
 }
 
-static bool is_slab(const struct chunk *c, unsigned page)
+/* The slab that begins in this page of the chunk; NULL: none does. */
+static const struct slab *slab_at(const struct heap *h, const struct chunk *c, unsigned page)
 {
-    return c->slabs[page].npages && !(c->free_pages >> page & 1) && c->first[page] == page;
+    const struct slab *s = slab_find(h, (const char *)c + ((size_t)page << h->page_log2));
+    return s && page_of(h, s) == page ? s : NULL;
 }
 
 /* Free pages from this one on that may become one slab: page 0, which has the header, stands alone. 0: not free. */
@@ -95,7 +98,8 @@ static bool walk_chunk(const struct heap *h, const struct chunk *c, heap_visit *
         n = free_run(c, page);
         size_t skip = page ? 0 : sizeof *c, bytes = (size_t)n << h->page_log2;
         struct heap_block seen = {(const char *)c + ((size_t)page << h->page_log2) + skip, bytes - skip, false};
-        if (n ? !visit(&seen, arg) : is_slab(c, page) && !walk_slab(h, &c->slabs[page], visit, arg))
+        const struct slab *s = n ? NULL : slab_at(h, c, page);
+        if (n ? !visit(&seen, arg) : s && !walk_slab(h, s, visit, arg))
             return false;
     }
     return true;
@@ -106,7 +110,10 @@ bool slab_walk(const struct heap *h, heap_visit *visit, void *arg)
     for (const struct chunk *c = h->all; c; c = c->all_next)
         if (!walk_chunk(h, c, visit, arg))
             return false;
-    return large_walk(&h->chunks, visit, arg);
+    for (const struct slab *s = h->caches[CACHE_LARGE].partial; s; s = s->next)
+        if (!visit(&(struct heap_block){s->objects, s->npages << h->page_log2, true}, arg))
+            return false;
+    return true;
 }
 
 /* ---- check ---------------------------------------------------------------------------------------------------------
@@ -125,17 +132,18 @@ static const char *check_slab(const struct heap *h, const struct slab *s)
     struct objects o;
     if (s->cache < CACHE_MAGAZINES || s->cache >= h->ncaches)
         return "a slab belongs to no cache";
-    for (unsigned i = 0; i < s->npages; i++) {
-        const char *page = (const char *)chunk_of(h, s) + ((size_t)(s - chunk_of(h, s)->slabs + i) << h->page_log2);
-        if (slab_of(h, page) != s || page_map_get(&h->map, page) != s->cache)
+    const char *page = (const char *)((uintptr_t)s->objects & ~(uintptr_t)(h->page_size - 1));
+    for (size_t i = 0; i < s->npages << h->page_log2; i += h->page_size)
+        if (slab_find(h, page + i) != s)
             return "a slab's page leads elsewhere";
-    }
+    if (h->direct ? s->stored != NULL : s->free != NULL)
+        return "a slab has a list of the other kind";
     find_free(h, s, &o);
     if (o.broken)
         return o.broken;
     if (o.found - o.rounds + s->live != o.n || s->live < o.rounds)
         return "a slab miscounts its objects";
-    if (is_partial(h, s) != (s->free || s->fresh))
+    if (is_partial(h, s) != (s != h->current[s->cache] && (s->free || s->stored || s->fresh)))
         return "a slab with free objects is on no list, or a full one is on one";
     return NULL;
 }
@@ -143,11 +151,12 @@ static const char *check_slab(const struct heap *h, const struct slab *s)
 static const char *check_chunk(const struct heap *h, const struct chunk *c)
 {
     for (unsigned page = 0; page < PAGES; page++) {
-        const char *broken = is_slab(c, page) ? check_slab(h, &c->slabs[page]) : NULL;
+        const struct slab *s = slab_find(h, (const char *)c + ((size_t)page << h->page_log2));
+        if (s && c->free_pages >> page & 1)
+            return "a free page is in a slab";
+        const char *broken = slab_at(h, c, page) ? check_slab(h, s) : NULL;
         if (broken)
             return broken;
-        if (c->slabs[page].npages && c->free_pages >> page & 1)
-            return "a free page is in a slab";
     }
     unsigned run = 0;
     for (unsigned page = 1, n; page < PAGES; page += ALLOC_MAX(n, 1u))
@@ -170,15 +179,16 @@ struct tally {
 static void tally_rounds(void *const *rounds, size_t n, void *arg)
 {
     struct tally *t = arg;
-    for (size_t i = 0; i < n; i++)
-        t->strays |= page_map_find(&t->heap->map, rounds[i]) != t->cache;
+    for (size_t i = 0; i < n; i++) {
+        const struct slab *s = slab_find(t->heap, rounds[i]);
+        t->strays |= !s || s->cache != t->cache;
+    }
     t->rounds += n;
 }
 
 static const char *check_magazines(const struct heap *h, unsigned cache)
 {
     const struct cache *k = &h->caches[cache];
-    void **top = h->top[cache], **end = h->end[cache];
     struct tally t = {.heap = h, .cache = cache};
     size_t full = 0;
     slab_each_magazine(h, cache, tally_rounds, &t);
@@ -188,11 +198,14 @@ static const char *check_magazines(const struct heap *h, unsigned cache)
         return "a magazine holds another cache's object";
     if (full != k->nfull || full > h->depot)
         return "a depot miscounts its magazines";
+    void **top = h->top[cache], **end = h->end[cache];
     if (k->loaded ? k->loaded->below || end != k->loaded->rounds + k->rounds || top > end
-                  : top != h->none + 1 || end != top)
+                  : top != h->no_magazine + 1 || end != top)
         return "a loaded magazine has other bounds than its cache says";
-    if (k->previous && k->previous->below)
-        return "a previous magazine is in the depot";
+    if (k->previous ? k->previous->below != NULL : k->previous_full)
+        return "a previous magazine is in the depot, or there is none";
+    if (h->current[cache] != &h->no_slab && h->current[cache]->cache != cache)
+        return "a cache's current slab is another's";
     return NULL;
 }
 
@@ -213,15 +226,30 @@ static const char *check_cache(const struct heap *h, unsigned cache)
     return check_magazines(h, cache);
 }
 
+/* Large blocks, and what the heap holds in all. */
+static const char *check_pages(const struct heap *h)
+{
+    size_t pages = h->map.own_pages;
+    for (const struct chunk *c = h->all; c; c = c->all_next)
+        pages += PAGES;
+    for (const struct slab *page = h->slab_pages; page; page = page->next)
+        pages++;
+    for (size_t i = 0; i < h->map.capacity; i++)
+        pages += h->map.leaves[i] ? (((sizeof(void *) << LEAF_LOG2) - 1) >> h->page_log2) + 1 : 0;
+    for (const struct slab *s = h->caches[CACHE_LARGE].partial; s; s = s->next) {
+        if (slab_find(h, s->objects) != s || s->cache != CACHE_LARGE)
+            return "a large block cannot be found";
+        pages += s->npages;
+    }
+    return pages << h->page_log2 == h->chunks.held ? NULL : "the parts do not add up to the pages held";
+}
+
 const char *slab_check(const struct heap *h)
 {
-    size_t bytes = 0;
-    const char *broken = large_check(&h->chunks, &bytes);
-    for (const struct chunk *c = h->all; c && !broken; c = c->all_next) {
+    const char *broken = check_pages(h);
+    for (const struct chunk *c = h->all; c && !broken; c = c->all_next)
         broken = check_chunk(h, c);
-        bytes += h->chunks.size;
-    }
     for (unsigned i = CACHE_MAGAZINES; i < h->ncaches && !broken; i++)
         broken = check_cache(h, i);
-    return broken ? broken : bytes == h->chunks.held ? NULL : "the chunks do not add up to the pages held";
+    return broken;
 }
