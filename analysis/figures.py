@@ -115,6 +115,14 @@ def _instructions(kind: str, name: str) -> Callable[[pd.DataFrame], Figure]:
     return make
 
 
+def _held_at_end(rows: pd.DataFrame) -> Figure:
+    last = rows.iloc[-1:]
+    figures = last.iloc[0]["figures"]
+    if not figures["held_peak_bytes"] or figures["held_at_end_bytes"] is None:
+        return _missing(last, "held_at_end_bytes")
+    return Figure(figures["held_at_end_bytes"] / figures["held_peak_bytes"], rows_of(last))
+
+
 def op_text(op: dict[str, Any]) -> str:
     """An op as a reader of the trace would find it."""
     align = f" aligned to {op['align_bytes']}" if "align_bytes" in op else ""
@@ -210,6 +218,15 @@ COLUMNS = [
         "Peak of what was taken from the page source over the peak of live bytes.",
         "space",
         last_of("held_peak_per_requested_peak"),
+        _ratio,
+    ),
+    Column(
+        "held_at_end",
+        "held at end",
+        "of peak",
+        "What is still held after the last op over the peak of what was held.",
+        "space",
+        _held_at_end,
         _ratio,
     ),
     Column(

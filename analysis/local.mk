@@ -2,6 +2,7 @@
 analysis_programs = compare plot publish
 analysis_files = \
 	analysis/__init__.py \
+	analysis/claims.py \
 	analysis/command.py \
 	analysis/compare.py \
 	analysis/figures.py \
@@ -57,6 +58,7 @@ report: publish
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 analysis_tests = \
+	analysis/tests/claims_test.py \
 	analysis/tests/compare_test.py \
 	analysis/tests/load_test.py \
 	analysis/tests/plot_test.py \

@@ -21,9 +21,9 @@ import jinja2
 from markupsafe import Markup
 from rich.progress import Progress
 
-from analysis import style, summary
+from analysis import claims, style, summary
 from analysis.command import EXIT_DONE, EXIT_LACKS, Parser, fail, read_results, words
-from analysis.figures import Column, Figure, Table, tables
+from analysis.figures import COLUMNS, Column, Figure, Table, tables
 from analysis.load import Results
 from analysis.plots import PICTURES
 from analysis.plots.base import NothingToShow, Picture, Row, Selection
@@ -244,11 +244,15 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
     environment = _environment()
     environment.globals["row_names"] = lambda rows: row_names(rows, directory)
     template = environment.get_template("report.html.j2")
+    all_tables = list(tables(results, style.order_of))
     return template.render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         sentences=sentences(found),
         answers=answers(found),
-        tables=list(tables(results, style.order_of)),
+        tables=all_tables,
+        claims=claims.judge(all_tables),
+        titles={column.name: f"{column.title}, {column.unit}" for column in COLUMNS},
+        digits={column.name: column.digits for column in COLUMNS},
         hosts=list(hosts(results)),
         missing=missing(results),
         problems=results.problems,

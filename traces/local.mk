@@ -7,6 +7,7 @@ trace_files = \
 	traces/import/import.c traces/import/import.h traces/import/android.c traces/import/wee_alloc.c \
 	traces/synth/synth.c traces/synth/synth.h traces/synth/churn.c traces/synth/kernel.c \
 	traces/synth/adversary.c \
+	traces/synth/apart.c \
 	traces/plan.c traces/plan.h
 
 noinst_LIBRARIES += traces/libtraces.a

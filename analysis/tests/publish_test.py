@@ -71,6 +71,7 @@ AGAIN = {
     "free_mean": kind("free", "mean_instructions"),
     "free_worst": kind("free", "worst_instructions"),
     "held": lambda figures: figures[-1]["held_peak_bytes"] / figures[-1]["requested_peak_bytes"],
+    "held_at_end": lambda figures: figures[-1]["held_at_end_bytes"] / figures[-1]["held_peak_bytes"],
     "touched": lambda figures: figures[-1]["touched_peak_bytes"] / figures[-1]["requested_peak_bytes"],
     "arena": lambda figures: figures[-1]["smallest_arena_bytes"] / figures[-1]["requested_peak_bytes"],
     "internal": lambda figures: 1

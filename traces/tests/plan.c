@@ -287,6 +287,7 @@ static void test_models(void **state)
     check_model("model:kernel", "72eab90ff4b0d04e2485798fec363b32", 3397312);
     check_model("model:kernel:lifo=100:burst=3:ops=12345", "bedd15e72c3f85965ec4cea45793a332", 3256704);
     check_model("model:adversary", "8494516facd4f85b91d1255449b9bb99", 32768);
+    check_model("model:apart", "27e05fe6a717b5f27eec7744141f96cc", 16384 * 4080 + 2 * 16);
 }
 
 /* Half of M is live when a round begins, all of M when it ends; what is freed is not the last of its 2^(i-j+1), so that
@@ -367,7 +368,8 @@ static void test_model_names(void **state)
                                       "model:kernel:lifo=101",
                                       "model:adversary:ops=5",
                                       "model:adversary:live=15",
-                                      "model:adversary:unit=4:header=4"};
+                                      "model:adversary:unit=4:header=4",
+                                      "model:apart:between=0"};
     (void)state;
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         struct error error = {0};
