@@ -8,6 +8,7 @@
 
 #include "driver/build.h"
 #include "driver/host.h"
+#include "driver/icount/icount.h"
 #include "driver/plant.h"
 #include "driver/spec.h"
 
@@ -29,6 +30,7 @@ enum key {
     KEY_CPU,
     KEY_TOUCH,
     KEY_SEED,
+    KEY_ISA,
     KEY_TIMEOUT,
     KEY_LIMIT,
     KEY_RANDOM,
@@ -63,6 +65,7 @@ static const struct argp_option options[] = {
      "Of verify, space, throughput, latency (these four), arena (the smallest that will do), instructions (needs "
      "qemu-user)",
      2},
+    {"isa", KEY_ISA, "native|aarch64", 0, "Whose instructions are counted (native)", 2},
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
@@ -275,6 +278,9 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
         return read_seconds("timeout", text, &cli->timeout_s, error);
     case KEY_CPU:
         return read_cpu(text, &cli->cpu, error);
+    case KEY_ISA:
+        cli->isa = text;
+        return icount_knows(text) || error_set(error, EXIT_USAGE, "--isa=%s: one of native, aarch64", text);
     default: /* KEY_SEED */
         return read_count("seed", text, 0, INT64_MAX, &cli->seed, error);
     }
@@ -321,6 +327,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_TIMEOUT:
     case KEY_CPU:
     case KEY_SEED:
+    case KEY_ISA:
         return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
     default:
         return ARGP_ERR_UNKNOWN;
@@ -333,6 +340,7 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
     struct reading reading = {.cli = cli, .error = error};
     *cli = (struct cli){
         .pages = "arena",
+        .isa = "native",
         .passes = {[PASS_VERIFY] = true, [PASS_SPACE] = true, [PASS_THROUGHPUT] = true, [PASS_LATENCY] = true},
         .runs = 5,
         .warmups = 1,

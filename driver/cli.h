@@ -20,6 +20,7 @@ struct cli {
     size_t nallocators;
     const char *pages;    /* a specification */
     uint64_t arena_bytes; /* 0: from the trace */
+    const char *isa; /* instructions: "native", or the name of a set */
     bool passes[PASSES];
     char guard[JOB_SPEC_CHARS]; /* the debugging layer with its options; "": none */
     enum plant plant;           /* a mistake to make at plant_step; NO_STEP: none */

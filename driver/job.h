@@ -42,6 +42,7 @@ enum outcome {
     OUTCOME_LACKS,  /* the run could not be set up: the machine or the command line */
 };
 
+#define ISA_CHARS       16   /* the name of an instruction set, as uname and QEMU have it */
 #define JOB_SPEC_CHARS  1024 /* an allocator or page source with its options, as on the command line */
 #define JOB_REPETITIONS 64   /* timed repetitions kept */
 #define JOB_SAMPLES     256  /* samples of the heap over a space run, the one at the peak not counted */
@@ -99,7 +100,8 @@ struct verify_result {
 
 /* The counts themselves are in the table of icount/icount.h. */
 struct instructions_result {
-    char set[16]; /* the instruction set counted in */
+    char set[ISA_CHARS]; /* the instruction set counted in */
+    char compiler[64];   /* that built what was counted */
 };
 
 struct job {
@@ -119,6 +121,7 @@ struct job {
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
     char guard[JOB_SPEC_CHARS];   /* the debugging layer with its options; "": none */
     char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */
+    char isa[ISA_CHARS];          /* instructions: the set to count in, or "native" */
 
     /* What is answered; written by the worker. */
     uint32_t outcome;       /* enum outcome */

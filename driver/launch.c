@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "driver/icount/icount.h"
+#include "driver/shared_file.h"
 #include "driver/timer.h"
 
 #define RUNNER_WORDS 32
@@ -31,18 +32,6 @@ static void interrupt(int number)
     launch_interrupted = number;
 }
 
-int launch_shared_file(const char *name, uint64_t bytes, struct error *error)
-{
-    const int fd = memfd_create(name, MFD_CLOEXEC);
-    if (fd >= 0 && ftruncate(fd, (off_t)bytes) == 0)
-        return fd;
-    error_set(error, EXIT_LACKS, "no memory for a shared file of %llu bytes: %s", (unsigned long long)bytes,
-              strerror(errno));
-    if (fd >= 0)
-        close(fd);
-    return -1;
-}
-
 bool launch_open(struct launcher *launcher, double timeout_s, struct error *error)
 {
     const ssize_t length = readlink("/proc/self/exe", launcher->program, sizeof launcher->program - 1);
@@ -50,7 +39,7 @@ bool launch_open(struct launcher *launcher, double timeout_s, struct error *erro
     if (length < 0)
         return error_set(error, EXIT_LACKS, "/proc/self/exe: %s; mount /proc", strerror(errno));
     launcher->program[length] = '\0';
-    launcher->job_fd = launch_shared_file("heapbench-job", sizeof *launcher->job, error);
+    launcher->job_fd = shared_file("heapbench-job", sizeof *launcher->job, error);
     if (launcher->job_fd < 0)
         return false;
     launcher->job = mmap(NULL, sizeof *launcher->job, PROT_READ | PROT_WRITE, MAP_SHARED, launcher->job_fd, 0);
@@ -106,14 +95,16 @@ static void become_worker(const struct launcher *launcher, pid_t parent)
     for (char *word = strtok(runner, " "); word && n < RUNNER_WORDS; word = strtok(NULL, " "))
         words[n++] = word;
     if (launcher->job->pass == PASS_INSTRUCTIONS) {
-        const size_t before = icount_command(launcher->job, launcher->program, words + n);
-        if (before == 0)
+        const size_t counted = icount_command(launcher->job, launcher->program, words + n);
+        if (counted == 0)
             _exit(EXIT_LACKS);
-        n += before;
-    } else if (launcher->job->preload[0] != '\0')
-        setenv("LD_PRELOAD", launcher->job->preload, true);
+        n += counted;
+    } else {
+        if (launcher->job->preload[0] != '\0')
+            setenv("LD_PRELOAD", launcher->job->preload, true);
+        words[n++] = (char *)launcher->program;
+    }
     snprintf(number, sizeof number, "%d", launcher->job_fd);
-    words[n++] = (char *)launcher->program;
     words[n++] = (char *)WORKER_ARGUMENT;
     words[n++] = number;
     words[n] = NULL;

@@ -34,7 +34,4 @@ void launch_close(struct launcher *launcher);
 /* Runs launcher->job in a process of its own. *detail: the signal's number, or the exit code. */
 enum run_end launch_run(struct launcher *launcher, int *detail);
 
-/* An anonymous file of `bytes`, zero, that workers can inherit. -1: *error. */
-int launch_shared_file(const char *name, uint64_t bytes, struct error *error);
-
 #endif

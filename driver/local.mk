@@ -1,44 +1,52 @@
 # The replay driver. Its parts are a library, so that tests link what they test.
 noinst_LIBRARIES += driver/libdriver.a
 driver_libdriver_a_SOURCES = \
-	driver/bench.h driver/job.h driver/op.h driver/loop.h driver/fields.h \
-	driver/alone.c driver/alone.h \
-	driver/arena.c driver/arena_search.c driver/arena_search.h \
+	$(worker_files) \
+	driver/fields.h \
+	driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
 	driver/figures.c driver/figures.h \
-	driver/guard.c driver/guard.h \
 	driver/histogram.c driver/histogram.h \
-	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
-	driver/icount/command.c driver/icount/icount.h \
-	driver/icount/pass.c driver/icount/summary.c \
+	driver/icount/command.c driver/icount/summary.c \
 	driver/host.c driver/host.h \
-	driver/latency.c \
 	driver/launch.c driver/launch.h \
-	driver/libc_heap.c driver/libc_heap.h \
-	driver/line.c driver/line.h \
 	driver/list.c driver/list.h \
-	driver/oracle.c driver/oracle.h \
-	driver/packing.c driver/packing.h \
-	driver/pages.c driver/pages.h \
-	driver/plant.c driver/plant.h \
 	driver/progress.c driver/progress.h \
 	driver/row.c driver/row.h \
 	driver/row_figures.c driver/row_figures.h \
 	driver/run.c driver/run.h \
-	driver/shadow.c driver/shadow.h \
-	driver/space.c \
-	driver/spec.c driver/spec.h \
 	driver/statistics.c driver/statistics.h \
 	driver/study.c driver/study.h driver/study_open.c \
 	driver/sweep.c driver/sweep.h \
-	driver/table.c driver/table.h \
+	driver/table.c driver/table.h
+# What a run is made of; beside this it needs the allocators, and no library.
+worker_files = \
+	driver/bench.h driver/job.h driver/op.h driver/loop.h \
+	driver/alone.c driver/alone.h \
+	driver/arena.c \
+	driver/guard.c driver/guard.h \
+	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
+	driver/icount/icount.h driver/icount/pass.c \
+	driver/latency.c \
+	driver/libc_heap.c driver/libc_heap.h \
+	driver/line.c driver/line.h \
+	driver/oracle.c driver/oracle.h \
+	driver/packing.c driver/packing.h \
+	driver/pages.c driver/pages.h \
+	driver/plant.c driver/plant.h \
+	driver/shadow.c driver/shadow.h \
+	driver/shared_file.c driver/shared_file.h \
+	driver/space.c \
+	driver/spec.c driver/spec.h \
 	driver/throughput.c \
 	driver/timer.c driver/timer.h \
 	driver/verify.c \
 	driver/worker.c driver/worker.h
 nodist_driver_libdriver_a_SOURCES = driver/build.h
 driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS) \
-	-DICOUNT_PLUGIN_INSTALLED="\"$(pkglibexecdir)/`echo icount.so | $(installed_name)`\""
+	-DICOUNT_PLUGIN_INSTALLED="\"$(pkglibexecdir)/`echo icount.so | $(installed_name)`\"" \
+	-DICOUNT_WORKER_INSTALLED="\"$(pkglibexecdir)/`echo worker-aarch64 | $(installed_name)`\"" \
+	-DICOUNT_WORKER_ROOT="\"$(AARCH64_ROOT)\""
 driver_libs = driver/libdriver.a traces/libtraces.a allocators/liballoc.a \
 	$(TRACE_LIBS_LIBS) $(JANSSON_LIBS) -lm
 
@@ -48,6 +56,18 @@ driver_icount_icount_so_SOURCES = driver/icount/plugin.c driver/icount/marks.h
 driver_icount_icount_so_CFLAGS = -std=gnu11 $(WARN_CFLAGS) -fPIC -fvisibility=hidden
 driver_icount_icount_so_LDFLAGS = -shared
 driver_icount_icount_so_LDADD =
+
+# A worker for another instruction set, by a cross compiler with options of its own.
+other_worker_files = driver/icount/worker_main.c $(worker_files) traces/plan_map.c traces/error.c $(allocator_files)
+EXTRA_DIST += driver/icount/worker_main.c
+if HAVE_AARCH64
+pkglibexec_SCRIPTS += driver/icount/worker-aarch64
+CLEANFILES += driver/icount/worker-aarch64
+driver/icount/worker-aarch64: $(other_worker_files) traces/plan.h traces/trace.h traces/error.h
+	@$(MKDIR_P) driver/icount
+	$(AM_V_CCLD)cd '$(srcdir)' && $(AARCH64_CC) -O2 -std=gnu11 $(WARN_CFLAGS) -I. -D_GNU_SOURCE \
+	  `printf '%s\n' $(other_worker_files) | grep '\.c$$'` -o '$(abs_builddir)'/$@ -lm
+endif
 
 bin_PROGRAMS += replay
 replay_SOURCES = driver/main.c

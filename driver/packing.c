@@ -19,9 +19,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "driver/launch.h"
 #include "driver/line.h"
 #include "driver/op.h"
+#include "driver/shared_file.h"
 
 #define NONE UINT32_MAX
 
@@ -272,7 +272,7 @@ static bool write_packing(struct packing *packing, struct packer *packer, struct
     const uint64_t n = packer->nlives, entry = sizeof *packing->blocks + 2 * sizeof(uint32_t);
     const struct packing_header header = {sizeof header + n * entry, n, packer->height, packer->load,
                                           ALLOC_MAX(packer->align, PACKING_UNIT)};
-    packing->fd = launch_shared_file("heapbench-packing", header.bytes, error);
+    packing->fd = shared_file("heapbench-packing", header.bytes, error);
     if (packing->fd < 0)
         return false;
     void *map = mmap(NULL, header.bytes, PROT_READ | PROT_WRITE, MAP_SHARED, packing->fd, 0);

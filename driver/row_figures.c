@@ -153,6 +153,7 @@ static void add_instructions(struct row_figures *row, const struct run *run)
             json_object_set_new(kinds, op_names[kind], icount_object(&run->study->plan, figures));
     }
     json_object_set_new(row->figures, FIELD_INSTRUCTION_SET, json_string(run->job->instructions.set));
+    json_object_set_new(row->figures, FIELD_COMPILER, json_string(run->job->instructions.compiler));
     json_object_set_new(row->figures, FIELD_INSTRUCTIONS, kinds);
 }
 

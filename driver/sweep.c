@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "driver/arena_search.h"
+#include "driver/shared_file.h"
 #include "driver/statistics.h"
 #include "driver/timer.h"
 
@@ -161,6 +162,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->timed_ns = TIMED_NS;
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
+    snprintf(job->isa, sizeof job->isa, "%s", cli->isa);
     snprintf(job->preload, sizeof job->preload, "%s", cell->spec.preload);
     snprintf(job->pages, sizeof job->pages, "%s", cell_pages(cell, cli));
 }
@@ -260,7 +262,7 @@ static bool do_round(struct round *round)
 /* A file that runs fill, mapped here too. NULL: *error. */
 static void *shared_table(const char *name, uint64_t bytes, int *fd, struct error *error)
 {
-    *fd = launch_shared_file(name, bytes, error);
+    *fd = shared_file(name, bytes, error);
     if (*fd < 0)
         return NULL;
     void *table = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, *fd, 0);

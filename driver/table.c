@@ -369,9 +369,11 @@ void table_legend(FILE *out, const struct cli *cli)
         fprintf(out, "arena: the smallest in which the trace completes, over the peak requested; of libc the smallest "
                      "limit on its\n  private writable memory.\n");
     if (cli->passes[PASS_INSTRUCTIONS])
-        fprintf(out,
-                "i/malloc, i/free, i/realloc: instructions of a call, their mean, and the worst; the page source's "
-                "are not in it, but\n  for one that is replayed alone.\n");
+        fprintf(
+            out,
+            "i/malloc, i/free, i/realloc: instructions (%s) of a call, their mean, and the worst; the page source's "
+            "are not in\n  it, but for one that is replayed alone.\n",
+            cli->isa);
     if (cli->guard[0] != '\0')
         fprintf(out, "guarded: figures contain what the debugging layer costs, but for null and the oracle, which it does not fit.\n");
     fprintf(out, "-: not measured.\n");

@@ -8,7 +8,7 @@ trace_files = \
 	traces/synth/synth.c traces/synth/synth.h traces/synth/churn.c traces/synth/kernel.c \
 	traces/synth/adversary.c \
 	traces/synth/apart.c \
-	traces/plan.c traces/plan.h
+	traces/plan.c traces/plan_map.c traces/plan.h
 
 noinst_LIBRARIES += traces/libtraces.a
 traces_libtraces_a_SOURCES = $(trace_files)

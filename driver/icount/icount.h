@@ -11,13 +11,18 @@
 #include "traces/trace.h"
 
 #define ICOUNT_PLUGIN_BUILT "driver/icount/icount.so" /* beside the program in the build tree */
+#define ICOUNT_WORKER_BUILT "driver/icount/worker-aarch64"
 
-/* Words that icount_command() puts before the program. */
-#define ICOUNT_WORDS 8
+/* Words that icount_command() makes. */
+#define ICOUNT_WORDS 10
 
-/* The command that runs `program` where it is counted: fills words[], allocated; the number of them. 0: it cannot be
- * done on this machine or in this build, job->outcome and job->reason say why and what to do. */
+/* The command that runs the worker, `program` or the one built for another instruction set, where it is counted: fills
+ * words[], allocated, up to the worker's own arguments; the number of them. 0: it cannot be done on this machine or in
+ * this build, job->outcome and job->reason say why and what to do. */
 size_t icount_command(struct job *job, const char *program, char *words[ICOUNT_WORDS]);
+
+/* Whether `isa` is "native" or names a set that can be counted in from here. */
+bool icount_knows(const char *isa);
 
 /* Puts marks around the page source that heaps of this worker get. */
 void icount_count_pages(struct bench *bench);

@@ -15,6 +15,12 @@
 
 #ifdef ICOUNT_SET
 
+#ifdef __clang__
+#define ICOUNT_COMPILER "clang " __clang_version__
+#else
+#define ICOUNT_COMPILER "gcc " __VERSION__
+#endif
+
 void icount_count_pages(struct bench *bench)
 {
     bench->counted = bench->source;
@@ -96,7 +102,10 @@ static void calibrate(struct bench *bench)
 
 void pass_instructions(struct bench *bench)
 {
+    static const char compiler[] = ICOUNT_COMPILER;
     strcpy(bench->job->instructions.set, ICOUNT_SET);
+    memcpy(bench->job->instructions.compiler, compiler,
+           ALLOC_MIN(sizeof compiler, sizeof bench->job->instructions.compiler - 1));
     calibrate(bench);
     bench_replay(bench, replay);
 }

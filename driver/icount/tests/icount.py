@@ -15,6 +15,7 @@ sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.join(os.environ.get("top_srcdir", "."), "driver", "tests"))
 from tap import BUILD, FAULTY, REPLAY, SMALL, SOURCE, finish, ok, replay, rows, skip, trace  # noqa: E402
 
+WORKER = os.path.join(BUILD, "driver", "icount", "worker-aarch64")  # when the build had a cross compiler
 STEP = os.path.join(BUILD, "driver", "icount", "tests", "step")
 PLUGIN = os.path.join(BUILD, "driver", "icount", "icount.so")
 MACHINE = os.uname().machine
@@ -34,9 +35,9 @@ def figures(found):
     return {row["allocator"]["spec"]: row["figures"] for row in found}
 
 
-def lacks(name, words, **kwargs):
+def lacks(name, words, *args, **kwargs):
     """Nothing is measured, the row says why, and the exit code is 4."""
-    result, found = count("--alloc=null", small, **kwargs)
+    result, found = count("--alloc=null", small, *args, **kwargs)
     ok(
         result.returncode == 4 and [row["status"] for row in found] == ["lacks"] and words in found[0]["reason"],
         name,
@@ -81,25 +82,29 @@ ops = {kind: of["ops"] for kind, of in figures(found)["null"]["instructions"].it
 ok(ops == {"malloc": 5, "calloc": 1, "aligned": 1, "realloc": 2, "free": 4}, "every op is counted once, as its kind", ops)
 
 
-def disassembled(function):
+def disassembled(function, program=REPLAY, objdump="objdump"):
     """How many instructions a function has, which must be a straight line to its return; None: not to be known."""
-    text = subprocess.run(["objdump", "-d", "--no-show-raw-insn", REPLAY], capture_output=True, text=True, check=True).stdout
+    text = subprocess.run([objdump, "-d", "--no-show-raw-insn", program], capture_output=True, text=True, check=True).stdout
     body = re.search(rf"^[0-9a-f]+ <{function}>:\n((?:.+\n)+)", text, re.M)
     lines = re.findall(r"^\s+[0-9a-f]+:\s+(\S+)", body.group(1), re.M) if body else []
     end = next((i for i, word in enumerate(lines) if word.startswith("ret")), None)
     return None if end is None or any(word[0] in "jb" for word in lines[:end]) else end + 1
 
 
-if shutil.which("objdump"):
-    null = figures(found)["null"]["instructions"]
+def compare_with_objdump(null, isa, **disassembler):
+    """The counts of null against the machine code."""
     for kind, function in {"malloc": "null_alloc", "free": "null_release", "realloc": "null_resize"}.items():
-        known = disassembled(function)
-        seen = null[kind]
+        known = disassembled(function, **disassembler)
+        seen = null["instructions"][kind]
         ok(
             known is not None and seen["mean_instructions"] == seen["p50_instructions"] == seen["worst_instructions"] == known,
-            f"{kind} of null takes the instructions that objdump shows",
+            f"{isa}: {kind} of null takes the instructions that objdump shows",
             f"{known} {seen}",
         )
+
+
+if shutil.which("objdump"):
+    compare_with_objdump(figures(found)["null"], MACHINE)
 else:
     skip("null takes the instructions that objdump shows", "no objdump (Debian: binutils)")
 
@@ -147,6 +152,45 @@ ok(
     "the worst op is named, and the percentiles ascend",
     worst,
 )
+
+# Another instruction set, by a worker that was built for it.
+OTHER = ["--isa=aarch64"]
+ok(replay("--isa=z80", small).returncode == 2, "an instruction set that is not known is refused")
+with tempfile.TemporaryDirectory() as folder:
+    shutil.copy(REPLAY, folder)
+    alone = os.path.join(folder, "replay")
+    result, found = count(*OTHER, "--alloc=null", small, program=alone)
+    if result.returncode == 0:
+        skip("without a worker for aarch64", "it is not needed, or one is installed")
+    else:
+        lacks("without a worker for aarch64: exit 4, and what to install", "no worker was built", *OTHER, program=alone)
+if MACHINE == "aarch64" or not os.path.exists(WORKER) or shutil.which("qemu-aarch64") is None:
+    why = "counted already" if MACHINE == "aarch64" else "no libc6-dev-arm64-cross, gcc-aarch64-linux-gnu or qemu-user"
+    skip("counts of aarch64", why)
+else:
+    result, found = count(*OTHER, f"--alloc={FAULTY}", small)
+    ok(
+        result.returncode == 4 and "library for this machine" in found[0]["reason"],
+        "a library of this machine is not counted in another set",
+        result.stdout + result.stderr,
+    )
+    result, found = count(*OTHER, f"--alloc={ALLOCATORS}", ops2000)
+    wrong = [e.message[:200] for row in found for e in validator.iter_errors(row)]
+    other = figures(found)
+    ok(
+        result.returncode == 0 and wrong == [] and all(of["instruction_set"] == "aarch64" for of in other.values()),
+        "counts of aarch64, and every row says so",
+        "\n".join(wrong) + result.stdout + result.stderr,
+    )
+    ok(
+        other == figures(count(*OTHER, f"--alloc={ALLOCATORS}", "--seed=7", ops2000)[1]),
+        "aarch64: two runs have the same figures, to the last digit",
+    )
+    null = figures(count(*OTHER, "--alloc=null", small)[1])["null"]
+    if shutil.which("aarch64-linux-gnu-objdump"):
+        compare_with_objdump(null, "aarch64", program=WORKER, objdump="aarch64-linux-gnu-objdump")
+    else:
+        skip("aarch64: null takes the instructions that objdump shows", "no aarch64-linux-gnu-objdump")
 
 # A folder whose name has what separates arguments.
 with tempfile.TemporaryDirectory(prefix="a, b=c ") as folder:
