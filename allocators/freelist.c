@@ -27,7 +27,7 @@ struct index {
     enum fit fit;
 };
 
-enum { OPT_FIT = 1 }; /* behind tagged.h's own */
+enum { OPT_FIT = 2 }; /* behind tagged.h's own */
 
 static size_t index_bytes(const uint64_t *opt)
 {
@@ -188,7 +188,7 @@ static const struct allocator *const self = &allocator_freelist;
 static const char *const fits[] = {"first", "next", "best", "worst", NULL};
 
 static const struct alloc_option options[] = {
-    TAGGED_OPTION_GIVE,
+    TAGGED_PAGES_OPTIONS,
     [OPT_FIT] = {.name = "fit", .help = "which free block serves a request", .type = OPTION_CHOICE, .choices = fits},
     {.name = NULL},
 };

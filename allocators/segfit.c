@@ -194,7 +194,7 @@ static const struct allocator *const self = &allocator_segfit;
 #define INDEX_CUT_BACK(n) ((n) > SMALL_MAX + TAG)
 #include "allocators/tagged.h"
 
-static const struct alloc_option options[] = {TAGGED_OPTION_GIVE, {.name = NULL}};
+static const struct alloc_option options[] = {TAGGED_PAGES_OPTIONS, {.name = NULL}};
 
 const struct allocator allocator_segfit = {
     TAGGED_HEAP,

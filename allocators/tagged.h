@@ -54,7 +54,7 @@ struct heap {
     struct block *fence;    /* the end of the region that grew last */
     size_t held;            /* bytes taken from the page source */
     size_t grown;           /* bytes of the region that `fence` ends, at least */
-    size_t give;            /* a free block of this many bytes gives its pages back */
+    size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
     size_t plain;           /* a free block of less has index_near() and is not large enough for that */
     size_t direct;          /* for a request of less the search begins at index_near() */
     unsigned page_log2;     /* of the page source's page */
@@ -215,10 +215,10 @@ OUT_OF_LINE void give_back(struct heap *h, struct block *b, bool begins, bool en
     give_pages(h, from, (size_t)(to - from));
 }
 
-/* Of top, half of `give` is kept, against a see-saw. */
+/* Of top, half of `trim` is kept, against a see-saw. */
 OUT_OF_LINE void trim_top(struct heap *h)
 {
-    char *from = (char *)ALLOC_ROUND_UP((uintptr_t)h->top + h->give / 2, h->source.page_size);
+    char *from = (char *)ALLOC_ROUND_UP((uintptr_t)h->top + h->trim / 2, h->source.page_size);
     size_t bytes = (size_t)((char *)h->fence + TAG - from);
     h->grown -= bytes;
     set_top(h, h->top, from, h->top->head);
@@ -236,7 +236,7 @@ OUT_OF_LINE void settle(struct heap *h, struct block *b, size_t size)
     bool begins = b->head & EDGE && b != h->first, ends = next->head & EDGE;
     if (next == h->fence) {
         h->top = b;
-        if (size >= h->give)
+        if (size >= h->trim)
             trim_top(h);
     } else if (size >= h->give || (begins && ends)) {
         give_back(h, b, begins, ends);
@@ -447,15 +447,18 @@ static void *aligned(struct heap *h, size_t align, size_t size)
 /* ---- The heap ------------------------------------------------------------------------------------------------------
  */
 
-/* The options that every includer's table begins with. */
-enum { OPT_GIVE, TAGGED_OPTIONS };
-#define TAGGED_OPTION_GIVE                                                                                             \
-    [OPT_GIVE] = {.name = "give",                                                                                      \
-                  .help = "a free block of this size gives its pages back to the page source",                         \
-                  .type = OPTION_SIZE,                                                                                 \
-                  .def = 256 << 10,                                                                                    \
-                  .min = 64 << 10,                                                                                     \
-                  .max = REQUEST_MAX}
+/*
+ * The options that every includer's table begins with. By default a region keeps the pages inside it: pages that come
+ * back to it later would be regions of their own, and free memory does not merge from one into another.
+ */
+enum { OPT_TRIM, OPT_GIVE, TAGGED_OPTIONS };
+#define PAGES_OPTION(NAME, DEF, HELP)                                                                                  \
+    {                                                                                                                  \
+        .name = NAME, .help = HELP, .type = OPTION_SIZE, .def = DEF, .min = 64 << 10, .max = REQUEST_MAX               \
+    }
+#define TAGGED_PAGES_OPTIONS                                                                                           \
+    [OPT_TRIM] = PAGES_OPTION("trim", 256 << 10, "free memory at the heap's end gives pages back from so much on"),    \
+    [OPT_GIVE] = PAGES_OPTION("give", REQUEST_MAX, "a free block inside gives its pages back from this size on")
 
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
 {
@@ -468,6 +471,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     struct heap *h = (struct heap *)(r + 1);
     *h = (struct heap){.source = *source, .held = bytes, .grown = bytes, .touching = true};
     h->page_log2 = page_log2;
+    h->trim = ALLOC_MAX((size_t)config->opt[OPT_TRIM], 4 * source->page_size);
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
     h->plain = ALLOC_MIN(h->give, INDEX_NEAR);

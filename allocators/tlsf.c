@@ -31,7 +31,7 @@ _Static_assert(UNIT == sizeof(void *) * 2, "UNIT_LOG2 is its logarithm");
 #define NEAR 256u /* units: the lists of smaller sizes are looked up; their numbers fit in a byte */
 
 enum search { TIGHT, ROUND };
-enum { OPT_FLI = 1, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
+enum { OPT_FLI = 2, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
 
 struct index {
     uint32_t words;      /* bit: a list of the word is not empty */
@@ -225,7 +225,7 @@ static const struct allocator *const self = &allocator_tlsf;
 static const char *const searches[] = {"tight", "round", NULL};
 
 static const struct alloc_option options[] = {
-    TAGGED_OPTION_GIVE,
+    TAGGED_PAGES_OPTIONS,
     [OPT_FLI] = {.name = "fli",
                  .help = "log2 of the largest size with lists of its own; larger blocks share one",
                  .type = OPTION_NUMBER,
