@@ -57,15 +57,12 @@ static unsigned index_list(const struct index *x, size_t size)
 #define INDEX_NEAR REQUEST_MAX
 #define index_near index_list
 
-static unsigned index_search(const struct index *x, size_t n)
-{
-    return index_list(x, n);
-}
+#define index_search index_list
 
-static bool index_searches_near(const struct index *x)
+static bool index_quick(const struct index *x)
 {
     (void)x;
-    return true;
+    return false;
 }
 
 /* The last link below l, or the list's head: a step along the list, a step along memory, in turn. A free block before a
@@ -136,11 +133,11 @@ static struct block *extreme(const struct index *x, size_t n, bool smallest)
 
 static struct block *index_take_fit(struct index *x, unsigned list, size_t n)
 {
-    (void)x, (void)list, (void)n; /* not without a search */
+    (void)x, (void)list, (void)n; /* never called, as index_quick() says */
     return NULL;
 }
 
-static struct block *index_take(struct index *x, unsigned list, size_t n)
+static struct block *index_find(struct index *x, unsigned *list, size_t n)
 {
     (void)list;
     struct block *b;
@@ -152,15 +149,14 @@ static struct block *index_take(struct index *x, unsigned list, size_t n)
         b = extreme(x, n, x->fit == BEST_FIT);
     if (!b)
         return NULL;
-    x->rover = link_of(b)->prev;
-    index_remove(x, b);
+    x->near = x->rover = link_of(b)->prev;
     return b;
 }
 
-static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+static void index_take(struct index *x, unsigned list, struct block *b)
 {
-    (void)x, (void)list, (void)n; /* index_take() has looked everywhere */
-    return NULL;
+    (void)list;
+    index_remove(x, b);
 }
 
 static const char *index_check(const struct index *x, size_t nblocks)

@@ -45,6 +45,16 @@ static inline struct link *pop_from_list(struct link *head, bool *emptied)
     return first;
 }
 
+/* Puts l in the place of another. */
+static inline void link_instead(struct link *l, const struct link *other)
+{
+    struct link *next = other->next, *prev = other->prev;
+    l->next = next;
+    next->prev = l;
+    l->prev = prev;
+    prev->next = l;
+}
+
 /* The head's address; the compiler would make it anew at each use. */
 static inline struct link *head_of(struct link *lists, size_t list)
 {

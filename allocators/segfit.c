@@ -12,7 +12,7 @@
  * Cost          alloc and release O(1), the list of the largest blocks (240 KiB and more on 64-bit, few) excepted: the
  *               only other loop looks at SCAN blocks at most.
  * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; the heap itself fits in one page. Requests go up to
- *               2^28 * HEAP_ALIGN bytes (4 GiB on 64-bit).
+ *               2 GiB.
  * Worst case    as best fit's, which no bound better than M(n-2) is known for (Robson 1977). check() verifies every
  * tag, list and bitmap.
  */
@@ -24,8 +24,8 @@
 #define SPLIT_LOG2 3                          /* 2^this per power of two */
 #define NLISTS     (RANGED + 64)              /* 8 powers of two; the last list takes all beyond */
 #define SMALL_MAX  ((EXACT - 1) * UNIT - TAG) /* the largest request that an exact list serves */
-#define LIMIT      (UNIT * ((2u << SPLIT_LOG2) - 1) << (6 + 7 - SPLIT_LOG2)) /* its least size */
-#define SCAN       16 /* blocks looked at on a ranged list but the last */
+#define LIMIT      (UNIT * ((2u << SPLIT_LOG2) - 1) << (5 + (64 >> SPLIT_LOG2) - SPLIT_LOG2)) /* its least size */
+#define SCAN       8 /* blocks looked at on a ranged list but the last */
 
 struct index {
     uint64_t filled[NLISTS / 64]; /* bit: the list is not empty */
@@ -118,17 +118,16 @@ static struct block *best_of(const struct index *x, unsigned list, size_t n)
         if (size >= n && size < least) {
             best = from_payload(l);
             least = size;
+            if (fits_whole(best, n))
+                break;
         }
     }
     return best;
 }
 
-static unsigned index_search(const struct index *x, size_t n)
-{
-    return index_list(x, n);
-}
+#define index_search index_list
 
-static bool index_searches_near(const struct index *x)
+static bool index_quick(const struct index *x)
 {
     (void)x;
     return true;
@@ -142,34 +141,40 @@ static inline struct block *index_take_fit(struct index *x, unsigned list, size_
     return (low | x->filled[HIGH / 64] >> list) & 1 ? pop(x, list + HIGH * !low) : NULL;
 }
 
-/* From the exact list of the least size that serves, the lower half's first. Of several sizes, the first block if it
- * is an exact fit, or nearly. */
-static inline struct block *index_take(struct index *x, unsigned list, size_t n)
+/* The smaller of the first two blocks of a list that is not empty. */
+static inline struct block *better_of_two(const struct index *x, unsigned list)
 {
-    if (ALLOC_UNLIKELY(list >= EXACT)) {
-        const struct link *head = head_of(x->lists, list), *first = head->next;
-        return first != head && fits_whole(from_payload(first), n) ? pop(x, list) : NULL;
-    }
-    uint64_t low = x->filled[0] >> list, high = x->filled[HIGH / 64] >> list;
-    if (!(low | high))
-        return NULL;
-    unsigned step = alloc_first_bit(low | high);
-    return pop(x, list + step + HIGH * !(low >> step & 1));
+    const struct link *first = x->lists[list].next, *second = first->next;
+    bool better = second != &x->lists[list] && size_of(from_payload(second)) < size_of(from_payload(first));
+    return from_payload(better ? second : first);
 }
 
-/* The best of the lists of several sizes. */
-static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+/* From the exact list of the least size that serves, the lower half's first; else from ranged ones. */
+static struct block *index_find(struct index *x, unsigned *at, size_t n)
 {
-    struct block *b = list >= EXACT ? best_of(x, list++, n) : NULL;
-    if (!b) {
-        list = ALLOC_MAX(list, RANGED);
-        uint64_t bits = list < NLISTS ? x->filled[RANGED / 64] >> (list - RANGED) : 0;
-        if (!bits)
-            return NULL;
-        b = best_of(x, list + alloc_first_bit(bits), n);
+    struct block *b = NULL;
+    unsigned list = *at;
+    if (list < EXACT) {
+        uint64_t low = x->filled[0] >> list, high = x->filled[HIGH / 64] >> list;
+        if (low | high) {
+            unsigned step = alloc_first_bit(low | high);
+            *at = list + step + HIGH * !(low >> step & 1);
+            return from_payload(x->lists[*at].next);
+        }
+        list = RANGED;
+    } else if ((b = best_of(x, list, n)) || ++list == NLISTS) {
+        return b;
     }
-    index_remove(x, b);
-    return b;
+    uint64_t bits = x->filled[RANGED / 64] >> (list - RANGED);
+    if (!bits)
+        return NULL;
+    *at = list + alloc_first_bit(bits);
+    return better_of_two(x, *at);
+}
+
+static inline void index_take(struct index *x, unsigned list, struct block *b)
+{
+    unmark(x, list, unlink_from_list(link_of(b)));
 }
 
 static const char *index_check(const struct index *x, size_t nblocks)

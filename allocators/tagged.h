@@ -14,14 +14,15 @@
  *   unsigned index_near(const struct index *, size_t size)    this, which is found sooner
  *   void index_insert(struct index *, unsigned list, struct block *)    the block is free, its tags are set
  *   void index_remove(struct index *, struct block *)
- *   unsigned index_search(const struct index *, size_t n)     the list where the search for n bytes begins, in 3 steps,
- *   bool index_searches_near(const struct index *)            which is index_near()'s, below INDEX_NEAR
  *   struct block *index_take_fit(struct index *, unsigned list, size_t n)
- *                                                             1. removes a block that fits_whole(); NULL: none at hand
- *   struct block *index_take(struct index *, unsigned list, size_t n)
- *                                                             2. removes one of at least n bytes; NULL: none is near
- *   struct block *index_take_far(struct index *, unsigned list, size_t n)
- *                                                             3. the same; NULL: there is none
+ *                                                             removes a block that fits_whole(), if one is at hand;
+ *                                                             NULL: none is
+ *   unsigned index_search(const struct index *, size_t n)     the list where the search for n bytes begins
+ *   struct block *index_find(struct index *, unsigned *list, size_t n)
+ *                                                             a block of at least n bytes, sought from that list on,
+ *                                                             and the list that it is on; NULL: there is none
+ *   void index_take(struct index *, unsigned list, struct block *)      removes it
+ *   bool index_quick(const struct index *)                    index_take_fit() finds what index_find() would
  *   void index_span(struct index *, uintptr_t low, uintptr_t high)      the region that grows reaches this far
  *   const char *index_check(const struct index *, size_t nblocks)       it holds so many, all in their place
  *   #define INDEX_CUT_BACK(n)                                 true: a block of n bytes is cut from a free one's back
@@ -56,7 +57,7 @@ struct heap {
     size_t grown;           /* bytes of the region that `fence` ends, at least */
     size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
     size_t plain;           /* a free block of less has index_near() and is not large enough for that */
-    size_t direct;          /* for a request of less the search begins at index_near() */
+    size_t quick;           /* for a request of less index_take_fit() is tried first */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
     struct index index;     /* which may go on behind the struct */
@@ -65,10 +66,14 @@ struct heap {
 /* ---- Lists ----------------------------------------------------------------------------------------------------------
  */
 
+static inline unsigned list_for(const struct heap *h, size_t size)
+{
+    return size < INDEX_NEAR ? index_near(&h->index, size) : index_list(&h->index, size);
+}
+
 static inline void insert(struct heap *h, struct block *b, size_t size)
 {
-    unsigned list = size < INDEX_NEAR ? index_near(&h->index, size) : index_list(&h->index, size);
-    index_insert(&h->index, list, b);
+    index_insert(&h->index, list_for(h, size), b);
 }
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------
@@ -303,45 +308,52 @@ OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
     return payload(b);
 }
 
-/* n bytes for use from a free block on no list, and the rest goes on its list. */
-OUT_OF_LINE void *cut(struct heap *h, struct block *b, size_t n)
+/* Cuts n bytes for use from a free block on no list; the rest goes on the list `to`. */
+OUT_OF_LINE void *cut(struct heap *h, struct block *b, unsigned to, size_t n, size_t rest)
 {
-    size_t rest = size_of(b) - n;
     if (!INDEX_CUT_BACK(n)) {
-        insert(h, split(b, n), rest);
+        index_insert(&h->index, to, split(b, n, rest));
         return payload(b);
     }
-    set_free(b, rest, b->head);
-    insert(h, b, rest);
-    b = at(b, rest);
-    b->head = (tag_t)n | PREV_FREE;
-    at(b, n)->head &= ~(tag_t)PREV_FREE;
+    struct block *back = split_back(b, n, rest);
+    index_insert(&h->index, to, b);
+    return payload(back);
+}
+
+/* The same where the rest stays in the block's place on its list, as it does where small ones are cut from a large. */
+OUT_OF_LINE void *cut_in_place(struct block *b, size_t n, size_t rest)
+{
+    if (INDEX_CUT_BACK(n))
+        return payload(split_back(b, n, rest));
+    link_instead(link_of(split(b, n, rest)), link_of(b));
     return payload(b);
 }
 
-static inline void *serve(struct heap *h, struct block *b, size_t n)
+/* A block found on a list, for use: as it is, or n bytes of it. */
+static inline void *serve(struct heap *h, struct block *b, unsigned list, size_t n)
 {
-    if (ALLOC_UNLIKELY(!fits_whole(b, n)))
-        return cut(h, b, n);
-    set_used(b, size_of(b));
-    return payload(b);
-}
-
-OUT_OF_LINE void *alloc_far(struct heap *h, unsigned list, size_t n)
-{
-    struct block *b = index_take_far(&h->index, list, n);
-    return b ? serve(h, b, n) : cut_top(h, n);
+    size_t rest = size_of(b) - n;
+    if (rest < MIN_BLOCK) {
+        index_take(&h->index, list, b);
+        set_used(b, size_of(b));
+        return payload(b);
+    }
+    unsigned to = list_for(h, rest);
+    if (to == list)
+        return cut_in_place(b, n, rest);
+    index_take(&h->index, list, b);
+    return cut(h, b, to, n, rest);
 }
 
 OUT_OF_LINE void *alloc_larger(struct heap *h, unsigned list, size_t n)
 {
-    struct block *b = index_take(&h->index, list, n);
-    return b ? serve(h, b, n) : alloc_far(h, list, n);
+    struct block *b = index_find(&h->index, &list, n);
+    return b ? serve(h, b, list, n) : cut_top(h, n);
 }
 
 OUT_OF_LINE void *alloc_indirect(struct heap *h, size_t size)
 {
-    if (size > REQUEST_MAX)
+    if (ALLOC_UNLIKELY(size > REQUEST_MAX))
         return NULL;
     size_t n = block_size(size);
     return alloc_larger(h, index_search(&h->index, n), n);
@@ -349,7 +361,7 @@ OUT_OF_LINE void *alloc_indirect(struct heap *h, size_t size)
 
 static void *alloc(struct heap *h, size_t size)
 {
-    if (ALLOC_UNLIKELY(size >= h->direct))
+    if (ALLOC_UNLIKELY(size >= h->quick))
         return alloc_indirect(h, size);
     size_t n = block_size(size);
     unsigned list = index_near(&h->index, n);
@@ -475,7 +487,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
     h->plain = ALLOC_MIN(h->give, INDEX_NEAR);
-    h->direct = index_searches_near(&h->index) ? INDEX_NEAR - TAG - UNIT : 0; /* less what block_size() may add */
+    h->quick = index_quick(&h->index) ? INDEX_NEAR - TAG - UNIT : 0; /* less what block_size() may add */
     link_region(h, r);
     h->first = (struct block *)(ALLOC_ROUND_UP((uintptr_t)h + own + TAG, UNIT) - TAG);
     set_top(h, h->first, (char *)r + bytes, EDGE);

@@ -96,21 +96,31 @@ static inline size_t block_size(size_t size)
     return ALLOC_MAX(n, MIN_BLOCK);
 }
 
-/* Cuts n bytes for use from the front of a free block on no list; what is left is free, on no list, and returned. */
-static inline struct block *split(struct block *b, size_t n)
+/* Cuts n bytes for use from the front of a free block on no list. The `rest` of it is free, on no list, and returned.
+ */
+static inline struct block *split(struct block *b, size_t n, size_t rest)
 {
-    size_t size = size_of(b);
-    struct block *rest = at(b, n);
+    struct block *free = at(b, n);
     b->head = (tag_t)n | (b->head & EDGE);
-    set_free(rest, size - n, 0);
-    return rest;
+    set_free(free, rest, 0);
+    return free;
 }
 
-/* The same; or the whole block, if the rest were too little to stand alone: NULL then. */
+/* Cuts n bytes for use from the back of a free block, which stays free with the `rest`; returns them. */
+static inline struct block *split_back(struct block *b, size_t n, size_t rest)
+{
+    struct block *back = at(b, rest);
+    set_free(b, rest, b->head);
+    back->head = (tag_t)n | PREV_FREE;
+    at(back, n)->head &= ~(tag_t)PREV_FREE;
+    return back;
+}
+
+/* As split(); or the whole block, if the rest were too little to stand alone: NULL then. */
 static inline struct block *cut_front(struct block *b, size_t n)
 {
     if (!fits_whole(b, n))
-        return split(b, n);
+        return split(b, n, size_of(b) - n);
     set_used(b, size_of(b));
     return NULL;
 }

@@ -75,7 +75,7 @@ static inline unsigned map(const struct index *x, size_t size)
 
 static inline unsigned index_list(const struct index *x, size_t size)
 {
-    return size < x->limit ? map(x, size) : x->last;
+    return ALLOC_LIKELY(size < x->limit) ? map(x, size) : x->last;
 }
 
 #define INDEX_NEAR (NEAR * UNIT)
@@ -142,19 +142,6 @@ static inline struct block *pop(struct index *x, size_t word, size_t list)
     return b;
 }
 
-/* The request's own list; search=round: the first list of which every block serves. */
-static unsigned index_search(const struct index *x, size_t n)
-{
-    if (x->search == ROUND)
-        n += ((size_t)1 << step_log2(x, n)) - 1;
-    return index_list(x, n);
-}
-
-static bool index_searches_near(const struct index *x)
-{
-    return x->search == TIGHT;
-}
-
 /* The first block of the request's own list, if it fits. */
 static inline struct block *index_take_fit(struct index *x, unsigned list, size_t n)
 {
@@ -162,31 +149,41 @@ static inline struct block *index_take_fit(struct index *x, unsigned list, size_
     return first != head && fits_whole(from_payload(first), n) ? pop(x, word_of(list), list) : NULL;
 }
 
-/* The first block of the lowest list from `list` on, of those in its word, if it serves. */
-static inline struct block *index_take(struct index *x, unsigned list, size_t n)
+static bool index_quick(const struct index *x)
 {
-    size_t word = word_of(list);
-    uint64_t lists = x->filled[word] >> (list % 64);
-    if (!lists)
-        return NULL;
-    list += alloc_first_bit(lists);
-    return size_of(from_payload(head_of(x->lists, list)->next)) >= n ? pop(x, word, list) : NULL;
+    return x->search == TIGHT; /* the other looks at its own list only if all its blocks serve */
 }
 
-/* The same of the lists behind, all blocks of which serve, in any word. */
-static struct block *index_take_far(struct index *x, unsigned list, size_t n)
+/* The request's own list; search=round: the first list of which every block serves. */
+static unsigned index_search(const struct index *x, size_t n)
 {
-    (void)n;
-    size_t word = ++list >> WORD_LOG2;
-    uint64_t lists = x->filled[word] & ~UINT64_C(0) << (list % 64);
+    if (ALLOC_UNLIKELY(x->search == ROUND))
+        n += ((size_t)1 << step_log2(x, n)) - 1;
+    return index_list(x, n);
+}
+
+/* The first block of that list, if it serves; else of the lowest behind it that has any, where every block serves. */
+static inline struct block *index_find(struct index *x, unsigned *list, size_t n)
+{
+    const struct link *head = head_of(x->lists, *list), *first = head->next;
+    if (first != head && size_of(from_payload(first)) >= n)
+        return from_payload(first);
+    size_t word = word_of(++*list);
+    uint64_t lists = x->filled[word] & ~UINT64_C(0) << (*list % 64);
     if (!lists) {
         uint32_t words = x->words & ~UINT32_C(1) << word;
         if (!words)
             return NULL;
-        word = (size_t)__builtin_ctz(words);
+        word = alloc_first_bit(words);
         lists = x->filled[word];
     }
-    return pop(x, word, (word << WORD_LOG2) + alloc_first_bit(lists));
+    *list = (unsigned)(word << WORD_LOG2) + alloc_first_bit(lists);
+    return from_payload(x->lists[*list].next);
+}
+
+static inline void index_take(struct index *x, unsigned list, struct block *b)
+{
+    unmark(x, word_of(list), list, unlink_from_list(link_of(b)));
 }
 
 static const char *check_list(const struct index *x, unsigned list, size_t *nblocks)

@@ -83,9 +83,11 @@ static struct block *new_block(void *memory, size_t units)
 
 static struct block *search(struct index *x, size_t n)
 {
-    const unsigned list = index_search(x, n);
-    struct block *b = index_take(x, list, n);
-    return b ? b : index_take_far(x, list, n);
+    unsigned list = index_search(x, n);
+    struct block *b = index_find(x, &list, n);
+    if (b)
+        index_take(x, list, b);
+    return b;
 }
 
 /* Sizes in units, as blocks are whole ones: 5887 and 5761 share a list, and the next begins at 5888. */
