@@ -16,7 +16,7 @@ driver_libdriver_a_SOURCES = \
 	driver/row_figures.c driver/row_figures.h \
 	driver/run.c driver/run.h \
 	driver/statistics.c driver/statistics.h \
-	driver/study.c driver/study.h driver/study_open.c \
+	driver/study.c driver/study_open.c \
 	driver/sweep.c driver/sweep.h \
 	driver/table.c driver/table.h
 # What a run is made of; beside this it needs the allocators, and no library.
@@ -38,6 +38,7 @@ worker_files = \
 	driver/shared_file.c driver/shared_file.h \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
+	driver/study_op.c driver/study.h \
 	driver/throughput.c \
 	driver/timer.c driver/timer.h \
 	driver/verify.c \

@@ -6,6 +6,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+const char *const op_names[OP_KINDS] = {"malloc", "calloc", "aligned", "realloc", "free", "thread_end"};
+
 bool plan_map(struct plan *plan, int fd, struct error *error)
 {
     struct stat status;

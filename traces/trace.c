@@ -10,7 +10,6 @@
 #include "traces/reader.h"
 #include "traces/synth/synth.h"
 
-const char *const op_names[OP_KINDS] = {"malloc", "calloc", "aligned", "realloc", "free", "thread_end"};
 
 static struct trace_reader *open_file(const char *path, struct error *error)
 {
