@@ -13,8 +13,8 @@
 #include "allocators/alloc.h"
 
 struct large {
-    void *block; /* NULL: an empty place */
-    size_t npages;
+    void *block;    /* NULL: an empty place */
+    uintptr_t what; /* its pages, times two plus one; or its owner, when it is a chunk */
 };
 
 struct chunks {
@@ -80,6 +80,23 @@ static inline size_t large_home(const struct chunks *c, const void *block)
     return (size_t)(n * (uintptr_t)0x9E3779B1u >> 7) & (c->places - 1); /* 2^32 / golden ratio: TAOCP 3, 6.4 */
 }
 
+/* The pages of a large block as the table tells them. */
+static inline uintptr_t large_what(size_t npages)
+{
+    return 2 * (uintptr_t)npages + 1;
+}
+
+static inline size_t large_pages(const struct chunks *c, const struct large *l)
+{
+    return l->what & 1 ? l->what >> 1 : c->size >> c->page_log2;
+}
+
+/* What an allocator that takes its chunks by large_alloc() has set `what` to, at an even address; NULL for a block. */
+static inline void *large_owner(const struct large *l)
+{
+    return l->what & 1 ? NULL : (void *)l->what;
+}
+
 /* The block's place, or the empty one where it would go; the table has an empty one. */
 static inline struct large *large_place(const struct chunks *c, const void *block)
 {
@@ -103,7 +120,7 @@ static inline bool large_reserve(struct chunks *c)
     c->table = table;
     c->places = (npages << c->page_log2) / sizeof(struct large);
     for (size_t i = 0; i < c->places; i++)
-        table[i] = (struct large){NULL, 0};
+        table[i] = (struct large){NULL, large_what(0)};
     for (size_t i = 0; i < old.places; i++)
         if (old.table[i].block)
             *large_place(c, old.table[i].block) = old.table[i];
@@ -119,7 +136,7 @@ static inline void *large_alloc(struct chunks *c, size_t size)
     size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
     void *block = chunks_take_aligned(c, npages);
     if (block) {
-        *large_place(c, block) = (struct large){block, npages};
+        *large_place(c, block) = (struct large){block, large_what(npages)};
         c->nlarge++;
     }
     return block;
@@ -138,7 +155,7 @@ static inline void large_release(struct chunks *c, void *block)
 {
     struct large *hole = large_place(c, block);
     size_t i = (size_t)(hole - c->table), mask = c->places - 1;
-    chunks_give_pages(c, block, hole->npages);
+    chunks_give_pages(c, block, large_pages(c, hole));
     for (size_t j = (i + 1) & mask; c->table[j].block; j = (j + 1) & mask) {
         size_t home = large_home(c, c->table[j].block);
         if (((j - home) & mask) < ((j - i) & mask))
@@ -152,7 +169,7 @@ static inline void large_release(struct chunks *c, void *block)
 
 static inline size_t large_usable(const struct chunks *c, const void *block)
 {
-    return large_place(c, block)->npages << c->page_log2;
+    return large_pages(c, large_place(c, block)) << c->page_log2;
 }
 
 /* Gives back what the block has beyond `size` bytes. */
@@ -160,16 +177,16 @@ static inline void large_shrink(struct chunks *c, void *block, size_t size)
 {
     struct large *l = large_place(c, block);
     size_t npages = (size + c->source.page_size - 1) >> c->page_log2;
-    chunks_give_pages(c, (char *)block + (npages << c->page_log2), l->npages - npages);
-    l->npages = npages;
+    chunks_give_pages(c, (char *)block + (npages << c->page_log2), large_pages(c, l) - npages);
+    l->what = large_what(npages);
 }
 
 static inline bool large_walk(const struct chunks *c, heap_visit *visit, void *arg)
 {
     for (size_t i = 0; i < c->places; i++) {
         const struct large *l = &c->table[i];
-        struct heap_block seen = {l->block, l->npages << c->page_log2, true};
-        if (l->block && !visit(&seen, arg))
+        struct heap_block seen = {l->block, large_pages(c, l) << c->page_log2, true};
+        if (l->block && !large_owner(l) && !visit(&seen, arg))
             return false;
     }
     return true;
@@ -180,7 +197,7 @@ static inline void large_destroy(struct chunks *c)
 {
     for (size_t i = 0; i < c->places; i++)
         if (c->table[i].block)
-            chunks_give_pages(c, c->table[i].block, c->table[i].npages);
+            chunks_give_pages(c, c->table[i].block, large_pages(c, &c->table[i]));
     chunks_give_pages(c, c->table, c->places * sizeof(struct large) >> c->page_log2);
 }
 
@@ -191,7 +208,7 @@ static inline const char *large_check(const struct chunks *c, size_t *bytes)
         if (c->table[i].block) {
             if (large_place(c, c->table[i].block) != &c->table[i])
                 return "a large block cannot be found in the table";
-            *bytes += c->table[i].npages << c->page_log2;
+            *bytes += large_pages(c, &c->table[i]) << c->page_log2;
             used++;
         }
     *bytes += c->places * sizeof(struct large);

@@ -8,15 +8,19 @@
  * again (Knuth, TAOCP 1, 2.5, exercise 6). A released block is put in address order among the free ones of its page and
  * merged with both neighbours; an empty page goes back at once. What does not fit a page is whole pages.
  *
- *   a page       [ links, free units, first free block ][ size | block ][ free: units, next ... ][ size | block ] ...
+ *   a page       [ block ][ free: units, next ... ][ block ][ block ][ free ... ]
+ *   beside it    links, free units, first free block, a bit for each unit that ends a block
  *   a free block of one unit has no room for its length: it holds its successor's place, negated
  *
- * Follows M. Mackall's SLOB, mm/slob.c in Linux 2.6.16 to 6.3, with kmalloc's way of finding a block's size: one
- * minimal alignment stands before each block. Linux keeps a page's fields in its struct page, here they begin the page;
- * Linux knows a large block by its page's flag, here by its address, for no block in a page begins the page.
+ * Follows M. Mackall's SLOB, mm/slob.c in Linux 2.6.16 to 6.3, where a page's fields are in its struct page, outside
+ * it. So they are here: in a frame, which a hash table finds by the page's address. Linux's kmem_cache_free() knows an
+ * object's size from its cache, and no object has a header; release() is not told, so the bits tell it. Its kfree() is
+ * not told either, and one minimal alignment stands before each block, with the size: header=yes does that, without
+ * the bits.
  *
  * Cost          alloc O(pages of the list + free blocks in those tried); release O(free blocks of the page before it).
- * Overhead      per block one minimal alignment (2 bytes to HEAP_ALIGN, by its size); per page three words.
+ * Overhead      a frame for each page: 7 % with the bits, 1 % with headers; the header, as long as the block's
+ *               alignment. The table, 16 bytes a page.
  * Worst case    of memory, first fit's: M(1 + ceil(log2 n)), M live, n largest over smallest (Robson 1977), for each of
  * the lists. Of time, all pages searched in vain. check() verifies the lists and every page's free blocks, and that
  * none touch; slob's test in tests/slob.c verifies the rotation and the choice of list.
@@ -26,19 +30,33 @@
 extern const struct allocator allocator_slob;
 
 #define UNIT     2
-#define PAGE_MAX 65536 /* the units of a page can be told in 15 bits */
+#define PAGE_MAX 65536
+#define NONE     32767 /* no unit's number; units of a page can be told in 15 bits */
 
 enum list { SMALL, MEDIUM, LARGE, FULL, LISTS }; /* FULL: pages that no search goes through */
 
+/* A page's frame. */
 struct page {
     struct page *next, *prev;
-    uint16_t free;  /* units */
-    uint16_t first; /* free block, in units from the page's start; 0: none */
+    int16_t *units;
+    uint16_t free;   /* units */
+    uint16_t first;  /* free block, in units from the page's start; NONE */
+    uint64_t ends[]; /* bit: the unit ends a block; not there when blocks have headers */
+};
+
+/* A page of frames. */
+struct frames {
+    struct frames *next;
+    uint64_t room[];
 };
 
 struct heap {
-    struct chunks chunks; /* of one page */
+    struct chunks chunks; /* of one page; each is known by its address there, and owned by its frame */
     struct page lists[LISTS];
+    struct page *free_frames; /* by their next */
+    struct frames *frames;
+    size_t frame_size;
+    bool headers;
 };
 
 /* Where a block goes, all in units but the last. */
@@ -49,13 +67,12 @@ struct request {
     size_t size;    /* even, bytes */
 };
 
-/* ---- Free blocks of a page
- * -------------------------------------------------------------------------------------------
+/* ---- Free blocks of a page -----------------------------------------------------------------------------------------
  */
 
 static inline int16_t *unit_at(const struct page *page, unsigned at)
 {
-    return (int16_t *)(uintptr_t)page + at;
+    return page->units + at;
 }
 
 static inline unsigned units_at(const struct page *page, unsigned at)
@@ -78,20 +95,20 @@ static inline void set_free(struct page *page, unsigned at, unsigned units, unsi
         unit[1] = (int16_t)next;
 }
 
-/* Makes `to` follow the free block at `at`; the first one when that is 0. */
+/* Makes `to` follow the free block at `at`; the first one when that is NONE. */
 static inline void set_next(struct page *page, unsigned at, unsigned to)
 {
-    if (at)
+    if (at != NONE)
         set_free(page, at, units_at(page, at), to);
     else
         page->first = (uint16_t)to;
 }
 
-/* Takes a block from the first free one that holds it. 0: none does. */
+/* Takes a block from the first free one that holds it. NONE: none does. */
 static unsigned take_from(struct page *page, const struct request *r)
 {
-    unsigned prev = 0;
-    for (unsigned at = page->first, next; at; prev = at, at = next) {
+    unsigned prev = NONE;
+    for (unsigned at = page->first, next; at != NONE; prev = at, at = next) {
         const unsigned has = units_at(page, at);
         const unsigned start = ALLOC_ROUND_UP(at + r->header, r->align) - r->header, before = start - at;
         next = next_at(page, at);
@@ -109,21 +126,21 @@ static unsigned take_from(struct page *page, const struct request *r)
         page->free = (uint16_t)(page->free - r->units);
         return start;
     }
-    return 0;
+    return NONE;
 }
 
 /* Puts units among the free ones, in address order, merged with the neighbours. */
 static void put_back(struct page *page, unsigned at, unsigned units)
 {
-    unsigned prev = 0, next = page->first;
+    unsigned prev = NONE, next = page->first;
     page->free = (uint16_t)(page->free + units);
-    for (; next && next < at; next = next_at(page, next))
+    for (; next < at; next = next_at(page, next))
         prev = next;
-    if (next && at + units == next) {
+    if (at + units == next) {
         units += units_at(page, next);
         next = next_at(page, next);
     }
-    if (prev && prev + units_at(page, prev) == at) {
+    if (prev != NONE && prev + units_at(page, prev) == at) {
         set_free(page, prev, units_at(page, prev) + units, next);
     } else {
         set_free(page, at, units, next);
@@ -131,28 +148,43 @@ static void put_back(struct page *page, unsigned at, unsigned units)
     }
 }
 
+/* ---- Where a block ends --------------------------------------------------------------------------------------------
+ */
+
+/* The first unit in [at, end) that ends a block; `end`: none does. */
+static unsigned next_end(const struct page *page, unsigned at, unsigned end)
+{
+    while (at < end) {
+        const uint64_t ends = page->ends[at / 64] >> at % 64;
+        if (ends)
+            return ALLOC_MIN(at + alloc_first_bit(ends), end);
+        at = (at / 64 + 1) * 64;
+    }
+    return end;
+}
+
+static inline void flip_end(struct page *page, unsigned unit)
+{
+    page->ends[unit / 64] ^= (uint64_t)1 << unit % 64;
+}
+
 /* ---- Pages ---------------------------------------------------------------------------------------------------------
  */
 
+static inline void *start_of_page(const struct heap *h, const void *p)
+{
+    return (void *)((uintptr_t)p & ~(uintptr_t)(h->chunks.size - 1));
+}
+
+/* The frame of a block's page; NULL: it is whole pages. */
 static inline struct page *page_of(const struct heap *h, const void *p)
 {
-    return (struct page *)((uintptr_t)p & ~(uintptr_t)(h->chunks.size - 1));
-}
-
-static inline bool is_large(const struct heap *h, const void *p)
-{
-    return p == (const void *)page_of(h, p);
-}
-
-/* The units before the first block: the header, in the heap's own page the heap too. */
-static inline unsigned reserved(const struct heap *h, const struct page *page)
-{
-    return (unsigned)(sizeof *page + (page == page_of(h, h) ? sizeof *h : 0)) / UNIT;
+    return large_owner(large_place(&h->chunks, start_of_page(h, p)));
 }
 
 static inline unsigned page_units(const struct heap *h)
 {
-    return (unsigned)(h->chunks.size / UNIT);
+    return (unsigned)ALLOC_MIN(h->chunks.size / UNIT, (size_t)NONE);
 }
 
 static inline void unlist(struct page *page)
@@ -174,13 +206,52 @@ static inline enum list list_for(unsigned units)
     return units < 256 / UNIT ? SMALL : units < 1024 / UNIT ? MEDIUM : LARGE;
 }
 
-static void open_page(struct heap *h, struct page *page, enum list list)
+/* Makes frames of the room in [at, end). */
+static void add_frames(struct heap *h, char *at, const char *end)
 {
-    const unsigned first = reserved(h, page), units = page_units(h) - first;
-    page->free = (uint16_t)units;
-    page->first = (uint16_t)first;
-    set_free(page, first, units, 0);
+    for (; (size_t)(end - at) >= h->frame_size; at += h->frame_size) {
+        struct page *frame = (struct page *)at;
+        frame->next = h->free_frames;
+        h->free_frames = frame;
+    }
+}
+
+static bool have_frame(struct heap *h)
+{
+    if (h->free_frames)
+        return true;
+    struct frames *more = chunks_take_pages(&h->chunks, 1);
+    if (!more)
+        return false;
+    more->next = h->frames;
+    h->frames = more;
+    add_frames(h, (char *)more->room, (char *)more + h->chunks.size);
+    return true;
+}
+
+/* A new page at the beginning of a list. NULL: exhausted. */
+static struct page *open_page(struct heap *h, enum list list)
+{
+    int16_t *units = have_frame(h) ? large_alloc(&h->chunks, h->chunks.size) : NULL;
+    if (!units)
+        return NULL;
+    struct page *page = h->free_frames;
+    h->free_frames = page->next;
+    __builtin_memset(page, 0, h->frame_size);
+    page->units = units;
+    page->free = (uint16_t)page_units(h);
+    set_free(page, 0, page->free, NONE);
     list_behind(page, &h->lists[list]);
+    large_place(&h->chunks, units)->what = (uintptr_t)page;
+    return page;
+}
+
+static void close_page(struct heap *h, struct page *page)
+{
+    unlist(page);
+    large_release(&h->chunks, page->units);
+    page->next = h->free_frames;
+    h->free_frames = page;
 }
 
 /* ---- alloc and release ---------------------------------------------------------------------------------------------
@@ -201,18 +272,21 @@ static bool make_request(const struct heap *h, size_t size, size_t align, struct
     if (size >= h->chunks.size)
         return false;
     size = ALLOC_ROUND_UP(ALLOC_MAX(size, UNIT), UNIT);
-    const size_t header = minimal_align(size);
-    align = ALLOC_MAX(align, header);
+    const size_t least = minimal_align(size), header = h->headers ? least : 0;
+    align = ALLOC_MAX(align, least);
     *r =
         (struct request){(unsigned)((size + header) / UNIT), (unsigned)(header / UNIT), (unsigned)(align / UNIT), size};
-    return ALLOC_ROUND_UP(sizeof(struct page) + header, align) + size <= h->chunks.size;
+    return (ALLOC_ROUND_UP(header, align) + size) / UNIT <= page_units(h);
 }
 
-/* The block's size stands at both ends of what is before it: for walk(), which comes from below, and for release(). */
+/* A header has the size at both its ends: for walk(), which comes from below, and for release(). */
 static void *hand_out(struct heap *h, struct page *page, unsigned start, const struct request *r)
 {
     const unsigned block = start + r->header;
-    *(uint16_t *)unit_at(page, start) = *(uint16_t *)unit_at(page, block - 1) = (uint16_t)r->size;
+    if (h->headers)
+        *(uint16_t *)unit_at(page, start) = *(uint16_t *)unit_at(page, block - 1) = (uint16_t)r->size;
+    else
+        flip_end(page, start + r->units - 1);
     if (!page->free) {
         unlist(page);
         list_behind(page, &h->lists[FULL]);
@@ -224,15 +298,14 @@ static void *alloc_in_page(struct heap *h, const struct request *r)
 {
     const enum list list = list_for(r->units);
     struct page *head = &h->lists[list], *page;
-    unsigned start = 0;
+    unsigned start = NONE;
     for (page = head->next; page != head; page = page->next)
-        if (page->free >= r->units && (start = take_from(page, r)) != 0)
+        if (page->free >= r->units && (start = take_from(page, r)) != NONE)
             break;
-    if (!start) {
-        page = chunks_take_pages(&h->chunks, 1);
+    if (start == NONE) {
+        page = open_page(h, list);
         if (!page)
             return NULL;
-        open_page(h, page, list);
         start = take_from(page, r);
     } else if (head->next != page) { /* the list begins here from now on */
         unlist(head);
@@ -254,33 +327,45 @@ static void *alloc(struct heap *h, size_t size)
     return aligned(h, 1, size);
 }
 
-static inline unsigned size_of(const void *p)
+static inline unsigned size_in_header(const void *p)
 {
     return ((const uint16_t *)p)[-1];
 }
 
-static void release(struct heap *h, void *p)
+static inline unsigned unit_of(const struct page *page, const void *p)
 {
-    if (is_large(h, p)) {
-        large_release(&h->chunks, p);
-        return;
-    }
-    struct page *page = page_of(h, p);
-    const unsigned size = size_of(p), header = (unsigned)minimal_align(size), units = (size + header) / UNIT;
-    if (!page->free) {
-        unlist(page);
-        list_behind(page, &h->lists[list_for(units)]);
-    }
-    put_back(page, (unsigned)(((uintptr_t)p - (uintptr_t)page - header) / UNIT), units);
-    if (page->free == page_units(h) - reserved(h, page) && page != page_of(h, h)) {
-        unlist(page);
-        chunks_give_pages(&h->chunks, page, 1);
-    }
+    return (unsigned)((const int16_t *)p - page->units);
 }
 
 static size_t usable(const struct heap *h, const void *p)
 {
-    return is_large(h, p) ? large_usable(&h->chunks, p) : size_of(p);
+    const struct page *page = page_of(h, p);
+    if (!page)
+        return large_usable(&h->chunks, p);
+    if (h->headers)
+        return size_in_header(p);
+    const unsigned at = unit_of(page, p);
+    return (next_end(page, at, page_units(h)) + 1 - at) * UNIT;
+}
+
+static void release(struct heap *h, void *p)
+{
+    struct page *page = page_of(h, p);
+    if (!page) {
+        large_release(&h->chunks, p);
+        return;
+    }
+    const unsigned size = (unsigned)usable(h, p), header = h->headers ? (unsigned)minimal_align(size) : 0;
+    const unsigned at = unit_of(page, p) - header / UNIT, units = (size + header) / UNIT;
+    if (!h->headers)
+        flip_end(page, at + units - 1);
+    if (!page->free) {
+        unlist(page);
+        list_behind(page, &h->lists[list_for(units)]);
+    }
+    put_back(page, at, units);
+    if (page->free == page_units(h))
+        close_page(h, page);
 }
 
 /* A block stays where it is while it is large enough, as with krealloc(), and not more than twice as large. */
@@ -288,7 +373,7 @@ static void *resize(struct heap *h, void *p, size_t size)
 {
     struct request r;
     const size_t has = usable(h, p);
-    const bool was_large = is_large(h, p), is_small = make_request(h, size, 1, &r);
+    const bool was_large = !page_of(h, p), is_small = make_request(h, size, 1, &r);
     if (size <= has && was_large && !is_small) {
         large_shrink(&h->chunks, p, size);
         return p;
@@ -301,53 +386,71 @@ static void *resize(struct heap *h, void *p, size_t size)
 /* ---- The heap ------------------------------------------------------------------------------------------------------
  */
 
+enum { OPT_HEADER };
+
+static const struct alloc_option options[] = {
+    [OPT_HEADER] = {.name = "header",
+                    .help = "whether each block has its size before it, as kmalloc()'s have",
+                    .type = OPTION_CHOICE,
+                    .def = 0,
+                    .choices = (const char *const[]){"no", "yes", NULL}},
+    {.name = NULL},
+};
+
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
 {
     struct chunks chunks;
-    (void)config;
     chunks_init(&chunks, source, source->page_size);
-    struct page *own = source->page_size <= PAGE_MAX ? chunks_take_pages(&chunks, 1) : NULL;
-    if (!own)
+    struct heap *h = source->page_size <= PAGE_MAX ? chunks_take_pages(&chunks, 1) : NULL;
+    if (!h)
         return NULL;
-    struct heap *h = (struct heap *)(own + 1);
-    *h = (struct heap){.chunks = chunks};
+    *h = (struct heap){.chunks = chunks, .headers = config->opt[OPT_HEADER] != 0};
     for (unsigned i = 0; i < LISTS; i++)
         h->lists[i].next = h->lists[i].prev = &h->lists[i];
-    open_page(h, own, SMALL);
+    h->frame_size = ALLOC_ROUND_UP(sizeof(struct page) + (h->headers ? 0 : source->page_size / UNIT / 8), 8);
+    add_frames(h, (char *)(h + 1), (char *)h + source->page_size);
     return h;
 }
 
 static void destroy(struct heap *h)
 {
     struct chunks chunks = h->chunks;
-    struct page *own = page_of(h, h);
-    large_destroy(&chunks);
-    for (unsigned i = 0; i < LISTS; i++)
-        for (struct page *page = h->lists[i].next, *next; page != &h->lists[i]; page = next) {
-            next = page->next;
-            if (page != own)
-                chunks_give_pages(&chunks, page, 1);
-        }
-    chunks_give_pages(&chunks, own, 1);
+    large_destroy(&chunks); /* the pages too */
+    for (struct frames *frames = h->frames, *next; frames; frames = next) {
+        next = frames->next;
+        chunks_give_pages(&chunks, frames, 1);
+    }
+    chunks_give_pages(&chunks, h, 1);
 }
 
 /* ---- walk and check ------------------------------------------------------------------------------------------------
  */
 
+/* The units of the block at a page's unit, its header's too; beyond `end` when damaged. */
+static unsigned used_units(const struct heap *h, const struct page *page, unsigned at, unsigned end)
+{
+    if (!h->headers)
+        return next_end(page, at, end) + 1 - at;
+    const unsigned size = *(uint16_t *)unit_at(page, at), header = size ? (unsigned)minimal_align(size) : 0;
+    if (!size || size % UNIT || *(uint16_t *)unit_at(page, at + header / UNIT - 1) != size)
+        return end + 1;
+    return (size + header) / UNIT;
+}
+
 static bool walk_page(const struct heap *h, const struct page *page, heap_visit *visit, void *arg)
 {
+    const unsigned end = page_units(h);
     unsigned free = page->first, units;
-    for (unsigned at = reserved(h, page); at < page_units(h); at += units) {
+    for (unsigned at = 0; at < end; at += units) {
         struct heap_block seen = {unit_at(page, at), 0, at != free};
         if (!seen.used) {
             units = units_at(page, at);
             free = next_at(page, at);
             seen.size = units * UNIT;
         } else {
-            seen.size = *(uint16_t *)unit_at(page, at);
-            const unsigned header = (unsigned)minimal_align(seen.size) / UNIT;
-            units = header + (unsigned)seen.size / UNIT;
-            seen.ptr = unit_at(page, at + header);
+            units = used_units(h, page, at, end);
+            seen.size = h->headers ? *(uint16_t *)unit_at(page, at) : units * UNIT;
+            seen.ptr = unit_at(page, at + units - (unsigned)seen.size / UNIT);
         }
         if (!visit(&seen, arg))
             return false;
@@ -364,52 +467,56 @@ static bool walk(const struct heap *h, heap_visit *visit, void *arg)
     return large_walk(&h->chunks, visit, arg);
 }
 
-/* Used blocks fill the gaps between the free ones, and each says its size twice alike. */
-static const char *check_used(const struct page *page, unsigned at, unsigned end)
+/* Used blocks fill the gaps between the free ones. */
+static const char *check_used(const struct heap *h, const struct page *page, unsigned at, unsigned end)
 {
-    while (at < end) {
-        const unsigned size = *(uint16_t *)unit_at(page, at);
-        const unsigned header = size ? (unsigned)minimal_align(size) / UNIT : 0;
-        if (!size || size % UNIT || *(uint16_t *)unit_at(page, at + header - 1) != size)
-            return "a block's size is damaged";
-        at += header + size / UNIT;
-    }
-    return at == end ? NULL : "a block reaches beyond its place";
+    while (at < end)
+        at += used_units(h, page, at, end);
+    return at == end ? NULL : "a block's size is damaged";
 }
 
 static const char *check_page(const struct heap *h, const struct page *page, enum list list)
 {
-    unsigned at = reserved(h, page), end = page_units(h), sum = 0;
-    const char *broken = NULL;
-    for (unsigned free = page->first, last = 0; free && !broken; free = next_at(page, free)) {
-        if (free >= end || free < at || (last && free == at) || free + units_at(page, free) > end)
+    const unsigned end = page_units(h);
+    unsigned at = 0, sum = 0;
+    const char *broken = page_of(h, page->units) == page ? NULL : "a page does not lead to its frame";
+    for (unsigned free = page->first; free != NONE && !broken; free = next_at(page, free)) {
+        const unsigned units = free < end ? units_at(page, free) : 0;
+        if (!units || free < at || (sum && free == at) || free + units > end)
             return "the free blocks of a page are out of order or not merged";
-        broken = check_used(page, at, free);
-        last = free;
-        at = free + units_at(page, free);
-        sum += units_at(page, free);
+        if (!h->headers && next_end(page, free, free + units) < free + units)
+            return "a block ends among free units";
+        broken = check_used(h, page, at, free);
+        at = free + units;
+        sum += units;
     }
     if (!broken)
-        broken = check_used(page, at, end);
+        broken = check_used(h, page, at, end);
     if (broken)
         return broken;
-    if (sum == end - reserved(h, page) && page != page_of(h, h))
-        return "an empty page is kept";
-    return sum != page->free              ? "a page miscounts its free units"
+    return sum == end                     ? "an empty page is kept"
+           : sum != page->free            ? "a page miscounts its free units"
            : (list == FULL) != (sum == 0) ? "a page is on the wrong list"
                                           : NULL;
 }
 
 static const char *check(const struct heap *h)
 {
-    size_t bytes = 0;
+    size_t bytes = h->chunks.size, listed = 0, owned = 0;
     const char *broken = large_check(&h->chunks, &bytes);
     for (enum list i = SMALL; i < LISTS && !broken; i++)
         for (const struct page *page = h->lists[i].next; page != &h->lists[i] && !broken; page = page->next) {
             broken = page->next->prev != page ? "a list of pages is damaged" : check_page(h, page, i);
-            bytes += h->chunks.size;
+            listed++;
         }
-    return broken ? broken : bytes == h->chunks.held ? NULL : "the pages do not add up to what is held";
+    for (size_t i = 0; i < h->chunks.places; i++)
+        owned += h->chunks.table[i].block && large_owner(&h->chunks.table[i]);
+    for (const struct frames *frames = h->frames; frames; frames = frames->next)
+        bytes += h->chunks.size;
+    return broken                    ? broken
+           : listed != owned         ? "a page is on no list"
+           : bytes != h->chunks.held ? "the pages do not add up to what is held"
+                                     : NULL;
 }
 
 const struct allocator allocator_slob = {
@@ -417,6 +524,7 @@ const struct allocator allocator_slob = {
     .caps = CAP_FREE | CAP_ANY_SIZE,
     .name = "slob",
     .summary = "first fit in pages of 2-byte units, three lists by size, after Linux's SLOB",
+    .options = options,
     .create = create,
     .destroy = destroy,
     .alloc = alloc,
