@@ -6,7 +6,7 @@
 
 #include "driver/study.h"
 
-#define BLOCK_TEXT 320
+#define BLOCK_TEXT 400
 
 /* "op 812 (malloc of 24 bytes)", or when else. */
 static const char *when_text(const struct bench *bench, uint64_t word, char text[OP_TEXT + 40])

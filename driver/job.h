@@ -23,7 +23,7 @@ extern const char *const pass_names[PASSES];
 enum touch { TOUCH_NONE, TOUCH_WORD, TOUCH_PAGE, TOUCH_ALL, TOUCHES };
 extern const char *const touch_names[TOUCHES];
 
-/* A caller's mistake to make at one op: plant.h. */
+/* A caller's mistake to make at one op; see plant.h. */
 enum plant {
     PLANT_NONE,
     PLANT_OVERFLOW,

@@ -375,7 +375,8 @@ void table_legend(FILE *out, const struct cli *cli)
             "are not in\n  it, but for one that is replayed alone.\n",
             cli->isa);
     if (cli->guard[0] != '\0')
-        fprintf(out, "guarded: figures contain what the debugging layer costs, but for null and the oracle, which it does not fit.\n");
+        fprintf(out, "guarded: figures contain what the debugging layer costs, but for null and the oracle, which it does not "
+                     "fit.\n");
     fprintf(out, "-: not measured.\n");
 }
 
