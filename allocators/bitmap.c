@@ -23,7 +23,7 @@
  * Bitmaps are among the oldest ways to keep free memory: P. Wilson et al., "Dynamic storage allocation: a survey and
  * critical review", 1995, 3.8, who doubt that they can be searched fast. Folding: H. Warren, Hacker's Delight, 6-3.
  *
- * Cost          release of a block that is kept, alloc of a kept one: O(1), a dozen instructions and three. Else alloc
+ * Cost          release of a block that is kept, alloc of a kept one: O(1), the free bits are not touched. Else alloc
  *               O(log n) a row searched; every row searched in vain is paid for by the release or the cut that left its
  *               hint, so that the mean is O(1). A run that is made free or cut: O(its length / 64), at most 64 words.
  * Overhead      no header; 3 % of a chunk for bitmaps, hints and links; sizes are rounded up to a granule; of every
