@@ -2,9 +2,10 @@
  * chunks.h - memory in chunks aligned to their own size, so that a block's chunk is found by masking its address; and
  * blocks too large for a chunk, which begin where a chunk would, and are found in a hash table.
  *
- * What buddy, slob and slab share; slab has no use for the large blocks. A chunk begins with its owner's header, so no small block has the address of a chunk: one
- * that has is a large one. Page sources know no alignment: where pages are not aligned as needed, more are taken and
- * both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
+ * What buddy, bitmap, slob and slab share; slab has no use for the large blocks. A chunk begins with its owner's header,
+ * so no small block has the address of a chunk: one that has is a large one. (A chunk of slob's has no header: it is in
+ * the table too, with an owner.) Page sources know no alignment: where pages are not aligned as needed, more are taken
+ * and both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
  * algorithm R) lives in pages of its own and doubles when three quarters full.
  */
 #ifndef HEAPBENCH_CHUNKS_H
