@@ -162,7 +162,7 @@ bool line_put(struct line *line, uint32_t block, uint32_t units, uint32_t align)
     const uint64_t start = gap != NONE ? s[gap].at : (uint64_t)s[before].at + s[before].units;
     const uint64_t at = (start + align - 1) & ~((uint64_t)align - 1), end = at + units;
     const uint64_t gap_end = gap != NONE ? start + s[gap].units : end;
-    if (end > LINE_MAX)
+    if (end > LINE_ROOM)
         return false;
     if (gap != NONE)
         remove_gap(line, gap);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define LINE_MAX UINT32_MAX /* no block ends behind this */
+#define LINE_ROOM UINT32_MAX /* no block ends behind this */
 
 struct segment;
 struct gap;
@@ -33,7 +33,7 @@ void line_close(struct line *line);
 void line_clear(struct line *line);
 
 /* Puts a block into the smallest gap that holds it, of those the lowest; `align` is a power of two. False: it would end
- * behind LINE_MAX, and is not put. */
+ * behind LINE_ROOM, and is not put. */
 bool line_put(struct line *line, uint32_t block, uint32_t units, uint32_t align);
 void line_take(struct line *line, uint32_t block);
 

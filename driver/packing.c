@@ -67,7 +67,7 @@ static bool begin_life(struct packer *packer, const struct request *request, uin
 {
     const uint64_t units = request->bytes > 0 ? (request->bytes + PACKING_UNIT - 1) / PACKING_UNIT : 1;
     const uint64_t align = ALLOC_MAX(request->align, PACKING_UNIT);
-    if (units > LINE_MAX || align / PACKING_UNIT > LINE_MAX)
+    if (units > LINE_ROOM || align / PACKING_UNIT > LINE_ROOM)
         return false;
     packer->lives[packer->nlives] = (struct life){.begin = step,
                                                   .end = packer->nsteps,
@@ -141,7 +141,7 @@ static bool put_stack(struct packer *packer)
     return true;
 }
 
-/* From the peak to the end, and from the peak to the beginning. False: LINE_MAX does not suffice. */
+/* From the peak to the end, and from the peak to the beginning. False: LINE_ROOM does not suffice. */
 static bool pack(struct packer *packer, enum order order, uint64_t *height)
 {
     for (uint32_t i = 0; i < packer->nstack; i++)
@@ -193,7 +193,7 @@ static uint64_t lowest_place(const struct packer *packer, uint32_t life, const u
     return at;
 }
 
-/* Each life at its place in places[]; the height. UINT64_MAX: LINE_MAX does not suffice, or there is no memory. */
+/* Each life at its place in places[]; the height. UINT64_MAX: LINE_ROOM does not suffice, or there is no memory. */
 static uint64_t pack_largest_first(const struct packer *packer, uint32_t *places)
 {
     uint32_t *order = table(packer->nlives, sizeof *order), *placed = table(packer->nlives, sizeof *placed);
@@ -202,7 +202,7 @@ static uint64_t pack_largest_first(const struct packer *packer, uint32_t *places
         order[i] = i;
     if (height == 0)
         qsort_r(order, packer->nlives, sizeof *order, compare_sizes, packer->lives);
-    for (uint32_t i = 0; height <= LINE_MAX && i < packer->nlives; i++) {
+    for (uint32_t i = 0; height <= LINE_ROOM && i < packer->nlives; i++) {
         const uint32_t life = order[i];
         const uint64_t at = lowest_place(packer, life, placed, i, places);
         uint32_t rank = i;
@@ -214,7 +214,7 @@ static uint64_t pack_largest_first(const struct packer *packer, uint32_t *places
     }
     free(order);
     free(placed);
-    return height <= LINE_MAX ? height : UINT64_MAX;
+    return height <= LINE_ROOM ? height : UINT64_MAX;
 }
 
 /* Takes a packing that is lower than the best so far. */

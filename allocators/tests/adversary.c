@@ -168,6 +168,21 @@ static void test_peaks(void **state)
     }
 }
 
+#define BOOM_OPS  4083
+#define BOOM_PEAK ((size_t)1024 * (1 + 10))
+
+static void test_boom(void **state)
+{
+    const struct subject *subject = *state;
+    const size_t unit = subject->unit != 0 ? subject->unit : PAGE;
+    struct bench bench;
+    char work[120];
+    snprintf(work, sizeof work, "model:boom:live=1024:largest=1024:unit=%zu:header=%zu", unit, subject->header);
+    bench_open(&bench, subject, BOOM_PEAK * unit + 16 * PAGE);
+    assert_int_equal(play(&bench, work, subject->header, BOOM_OPS), BOOM_PEAK * unit);
+    bench_close(&bench);
+}
+
 /* ---- The adaptive adversary -------------------------------------------------------------------------------------- */
 
 struct piece {
@@ -260,7 +275,7 @@ static void test_adaptive(void **state)
 static void add(struct CMUnitTest *tests, size_t *n, const struct subject *subject, const char *what,
                 CMUnitTestFunction function)
 {
-    static char names[2 * SUBJECTS][100];
+    static char names[3 * SUBJECTS][100];
     snprintf(names[*n], sizeof names[0], "%s on %s: %s", subject->allocator, subject->pages, what);
     tests[*n] = (struct CMUnitTest){names[*n], function, NULL, NULL, (void *)(uintptr_t)subject};
     ++*n;
@@ -268,10 +283,11 @@ static void add(struct CMUnitTest *tests, size_t *n, const struct subject *subje
 
 int main(void)
 {
-    static struct CMUnitTest tests[2 * SUBJECTS];
+    static struct CMUnitTest tests[3 * SUBJECTS];
     size_t n = 0;
     for (size_t i = 0; i < SUBJECTS; i++) {
         add(tests, &n, &subjects[i], "3072, 4096 and 20480 units", test_peaks);
+        add(tests, &n, &subjects[i], "11264 units, boom", test_boom);
         if (strcmp(subjects[i].pages, "buddy") != 0)
             add(tests, &n, &subjects[i], "3057, 4033 and 20225 units, adaptive", test_adaptive);
     }

@@ -77,7 +77,7 @@ static void the_line_fits_best(void **state)
         assert_int_equal(line.highest, highest);
     }
     line_clear(&line);
-    assert_false(line_put(&line, 0, LINE_MAX, 2) && line_put(&line, 1, 1, 1));
+    assert_false(line_put(&line, 0, LINE_ROOM, 2) && line_put(&line, 1, 1, 1));
     line_close(&line);
 }
 

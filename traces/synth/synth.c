@@ -13,6 +13,7 @@ const struct model *const models[] = {
     &model_churn,
     &model_kernel,
     &model_adversary,
+    &model_boom,
     &model_apart,
     NULL,
 };

@@ -46,7 +46,7 @@ struct model {
 };
 
 extern const struct model *const models[]; /* ends with NULL */
-extern const struct model model_churn, model_kernel, model_adversary, model_apart;
+extern const struct model model_churn, model_kernel, model_adversary, model_boom, model_apart;
 
 /* Is it the name of a model ("model:churn:live=500")? */
 bool synth_is_model(const char *path);

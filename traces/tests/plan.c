@@ -287,6 +287,7 @@ static void test_models(void **state)
     check_model("model:kernel", "72eab90ff4b0d04e2485798fec363b32", 3397312);
     check_model("model:kernel:lifo=100:burst=3:ops=12345", "bedd15e72c3f85965ec4cea45793a332", 3256704);
     check_model("model:adversary", "8494516facd4f85b91d1255449b9bb99", 32768);
+    check_model("model:boom", "733148b481561b431c2fd270319e4f9c", 2047 * 32);
     check_model("model:apart", "27e05fe6a717b5f27eec7744141f96cc", 16384 * 4080 + 2 * 16);
 }
 
@@ -368,6 +369,7 @@ static void test_model_names(void **state)
                                       "model:kernel:lifo=101",
                                       "model:adversary:ops=5",
                                       "model:adversary:live=15",
+                                      "model:boom:live=1000",
                                       "model:adversary:unit=4:header=4",
                                       "model:apart:between=0"};
     (void)state;

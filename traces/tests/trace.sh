@@ -131,7 +131,7 @@ fails 2 '--format is one of: android wee_alloc' "$trace" export --format=x small
 ok "so is an unknown format" $?
 fails 2 "'20' is not a number from 1 to 19" "$trace" import --level=20 small.txt -o x.trace
 ok "so is a level out of bounds" $?
-fails 2 'there are: churn kernel adversary apart' "$trace" info model:none
+fails 2 'there are: churn kernel adversary boom apart' "$trace" info model:none
 ok "so is an unknown model" $?
 fails 4 'cannot be created' "$trace" import small.txt -o no/such/place.trace
 ok "an output that cannot be made is told" $?
