@@ -143,15 +143,6 @@ static inline void *large_alloc(struct chunks *c, size_t size)
     return block;
 }
 
-/* As large_alloc(), zero: pages that are so already are not written. */
-static inline void *large_zalloc(struct chunks *c, size_t size)
-{
-    void *block = large_alloc(c, size);
-    if (block)
-        __builtin_memset(block, 0, alloc_bytes_to_clear(&c->source, block, size));
-    return block;
-}
-
 static inline void large_release(struct chunks *c, void *block)
 {
     struct large *hole = large_place(c, block);

@@ -95,7 +95,8 @@ allocator_tests = \
 	allocators/tests/simple \
 	allocators/tests/slab \
 	allocators/tests/slob \
-	allocators/tests/tlsf
+	allocators/tests/tlsf \
+	allocators/tests/zero
 allocators_tests_adversary_SOURCES = allocators/tests/adversary.c driver/alone.c driver/alone.h
 allocators_tests_adversary_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_adversary_LDADD = $(traces_libs) $(CMOCKA_LIBS)
@@ -142,6 +143,9 @@ allocators_tests_slob_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_tlsf_SOURCES = allocators/tests/tlsf.c
 allocators_tests_tlsf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_tlsf_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_zero_SOURCES = allocators/tests/zero.c $(allocator_test_files)
+allocators_tests_zero_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_zero_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 
 # The same, with the allocators themselves under the sanitizers, unless all is built with them.
 if HAVE_SANITIZERS
