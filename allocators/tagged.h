@@ -378,6 +378,26 @@ static size_t usable(const struct heap *h, const void *p)
     return size_of(from_payload(p)) - TAG;
 }
 
+/* A block cut from pages that were taken for it needs to be cleared only below them, where they are not known to be
+ * zero, and where their tags stood: at the old fence, which they may have moved, and at the end. */
+static void *zalloc(struct heap *h, size_t size)
+{
+    const char *fence = (const char *)h->fence;
+    char *p = alloc(h, size);
+    if (!p)
+        return NULL;
+    size_t dirty = size;
+    if ((const char *)h->fence != fence) {
+        dirty = alloc_bytes_to_clear(&h->source, p, size);
+        if (p <= fence && dirty < (size_t)(fence - p) + TAG)
+            dirty = ALLOC_MIN((size_t)(fence - p) + TAG, size);
+        size_t foot = ALLOC_MIN(size, TAG);
+        __builtin_memset(p + size - foot, 0, foot);
+    }
+    __builtin_memset(p, 0, dirty);
+    return p;
+}
+
 /* ---- resize ---------------------------------------------------------------------------------------------------------
  */
 
@@ -564,4 +584,4 @@ static const char *check(const struct heap *h)
 /* Of a struct allocator, all but its name, its options and alloc(), which the includer may have a shorter way to. */
 #define TAGGED_HEAP                                                                                                    \
     .abi = ALLOC_ABI, .caps = CAP_FREE | CAP_ANY_SIZE, .create = create, .destroy = destroy, .release = release,       \
-    .aligned = aligned, .resize = resize, .usable = usable, .walk = walk, .check = check
+    .zalloc = zalloc, .aligned = aligned, .resize = resize, .usable = usable, .walk = walk, .check = check
