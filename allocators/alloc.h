@@ -173,6 +173,15 @@ static inline size_t alloc_bytes_to_clear(const struct page_source *source, cons
     return *source->zero_from > at ? ALLOC_MIN(bytes, *source->zero_from - at) : 0;
 }
 
+/* Clears a block on the pages handed out last, and perhaps on memory used before, which ends at `used`. */
+static inline void alloc_clear(const struct page_source *source, char *block, size_t size, const char *used)
+{
+    size_t dirty = alloc_bytes_to_clear(source, block, size);
+    if (block < used)
+        dirty = ALLOC_MAX(dirty, ALLOC_MIN((size_t)(used - block), size));
+    __builtin_memset(block, 0, dirty);
+}
+
 /* The lowest bit set, of bits other than 0; needs no compiler library on a 32-bit machine. */
 static inline unsigned alloc_first_bit(uint64_t bits)
 {

@@ -382,19 +382,15 @@ static size_t usable(const struct heap *h, const void *p)
  * zero, and where their tags stood: at the old fence, which they may have moved, and at the end. */
 static void *zalloc(struct heap *h, size_t size)
 {
-    const char *fence = (const char *)h->fence;
+    const char *used = (const char *)h->fence + TAG;
     char *p = alloc(h, size);
     if (!p)
         return NULL;
-    size_t dirty = size;
-    if ((const char *)h->fence != fence) {
-        dirty = alloc_bytes_to_clear(&h->source, p, size);
-        if (p <= fence && dirty < (size_t)(fence - p) + TAG)
-            dirty = ALLOC_MIN((size_t)(fence - p) + TAG, size);
-        size_t foot = ALLOC_MIN(size, TAG);
-        __builtin_memset(p + size - foot, 0, foot);
-    }
-    __builtin_memset(p, 0, dirty);
+    if ((const char *)h->fence + TAG == used) /* no pages were taken */
+        return __builtin_memset(p, 0, size);
+    size_t foot = ALLOC_MIN(size, TAG);
+    __builtin_memset(p + size - foot, 0, foot);
+    alloc_clear(&h->source, p, size, used);
     return p;
 }
 

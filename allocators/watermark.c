@@ -156,6 +156,19 @@ static void *watermark_alloc(struct heap *heap, size_t size)
     return advance(heap, next);
 }
 
+/* Pages that were taken for the block may be known to be zero. */
+static void *watermark_zalloc(struct heap *heap, size_t size)
+{
+    const char *end = heap->end;
+    char *block = watermark_alloc(heap, size);
+    if (block == NULL)
+        return NULL;
+    if (heap->end == end)
+        return __builtin_memset(block, 0, size);
+    alloc_clear(&heap->source, block, size, end);
+    return block;
+}
+
 static void watermark_release(struct heap *heap, void *block)
 {
     (void)heap, (void)block;
@@ -238,6 +251,7 @@ const struct allocator allocator_watermark = {
     .destroy = watermark_destroy,
     .alloc = watermark_alloc,
     .release = watermark_release,
+    .zalloc = watermark_zalloc,
     .aligned = watermark_aligned,
     .resize = watermark_resize,
     .usable = watermark_usable,
