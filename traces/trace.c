@@ -10,7 +10,6 @@
 #include "traces/reader.h"
 #include "traces/synth/synth.h"
 
-
 static struct trace_reader *open_file(const char *path, struct error *error)
 {
     struct source *source = source_open(path, error);
