@@ -181,3 +181,13 @@ STRESS_OPS = 100000000
 .PHONY: stress
 stress: allocators/tests/contract
 	CMOCKA_MESSAGE_OUTPUT=TAP HEAPBENCH_MODEL_OPS=$(STRESS_OPS) allocators/tests/contract
+
+## make sizes: the bytes of text of each allocator and page source, without a C library, on four machines
+.PHONY: sizes
+sizes:
+	@top_srcdir='$(srcdir)' $(SHELL) '$(srcdir)/allocators/tests/freestanding.sh' | awk ' \
+	  /^# .*, bytes of text:$$/ { column[++n] = substr($$2, 1, length($$2) - 1); next } \
+	  /^# +[0-9]+ allocators/ { if (!($$3 in seen)) { seen[$$3] = 1; file[++files] = $$3 } text[$$3, n] = $$2 } \
+	  END { printf "%-28s", "bytes of text"; for (c = 1; c <= n; c++) printf "%9s", column[c]; print ""; \
+	    for (f = 1; f <= files; f++) { printf "%-28s", file[f]; \
+	      for (c = 1; c <= n; c++) printf "%9s", (file[f], c) in text ? text[file[f], c] : "-"; print "" } }'

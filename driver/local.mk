@@ -118,6 +118,18 @@ bench: replay
 	  --passes=verify,space,throughput,latency,instructions $(shipped_traces) $(bench_models) > $$name.txt || $(failed_work_is_a_row) && \
 	cat $$name.txt && echo "rows: $$name.jsonl, tables: $$name.txt"
 
+## make bench-scaling: the instructions of ops, mean and worst, as the live blocks grow from 10^3 to 10^6
+SCALING_ALLOC = pool,buddy,slab,segfit,tlsf
+EXTRA_DIST += driver/scaling.py
+.PHONY: bench-scaling
+bench-scaling: replay driver/icount/icount.so
+	@$(MKDIR_P) results; rm -f results/scaling.jsonl; \
+	for live in 1000 10000 100000 1000000; do \
+	  ./replay --alloc=$(SCALING_ALLOC) --passes=instructions --json=results/scaling.jsonl \
+	    model:churn:live=$$live:ops=`expr 1000000 + 3 \* $$live` >/dev/null || $(failed_work_is_a_row) || exit 1; \
+	done; \
+	$(PYTHON) '$(srcdir)/driver/scaling.py' <results/scaling.jsonl
+
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
 # An allocator that goes wrong on demand, and one built for another contract.
