@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.figures import Figure, Table
+from analysis.figures import COLUMNS, Figure, Table
 
 ONE_SIZE = "model:churn:min=64:max=64"
 TINY = "model:churn:min=8:max=16"
@@ -30,6 +30,9 @@ OWN = (
     "segfit",
     "tlsf",
 )  # serve any size, and take blocks back
+
+
+_TITLES = {column.name: column.title for column in COLUMNS}
 
 
 class Lacking(Exception):
@@ -57,7 +60,7 @@ class Facts:
         """A figure; raises Lacking where there is none."""
         figure = self.tables[trace].lines.get(allocator, {}).get(column) if trace in self.tables else None
         if figure is None or math.isnan(figure.value):
-            raise Lacking(f"{column} of {allocator} on {trace}")
+            raise Lacking(f"{_TITLES[column]} of {allocator} on {trace}")
         self.used.append(Evidence(trace, allocator, column, figure))
         return figure.value
 
@@ -70,7 +73,7 @@ class Facts:
             except Lacking:
                 continue
         if len(found) < 2:
-            raise Lacking(f"{column} of {', '.join(allocators)} on {trace}")
+            raise Lacking(f"{_TITLES[column]} of {', '.join(allocators)} on {trace}")
         return found
 
     def recorded(self) -> list[str]:

@@ -61,11 +61,12 @@ analysis_tests = \
 	analysis/tests/claims_test.py \
 	analysis/tests/compare_test.py \
 	analysis/tests/load_test.py \
+	analysis/tests/page_test.py \
 	analysis/tests/plot_test.py \
 	analysis/tests/publish_test.py \
 	analysis/tests/statistics_test.py \
 	analysis/tests/summary_test.py \
 	analysis/tests/types_test.py
-EXTRA_DIST += analysis/tests/common.py
+EXTRA_DIST += analysis/tests/browser.py analysis/tests/common.py
 dist_check_SCRIPTS += $(analysis_tests)
 TESTS += $(analysis_tests)

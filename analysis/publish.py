@@ -13,11 +13,12 @@ import re
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import jinja2
+import pandas as pd
 from markupsafe import Markup
 from rich.progress import Progress
 
@@ -50,6 +51,18 @@ def figure_text(column: Column, figure: Figure) -> str:
     return text
 
 
+def _best_of(table: Table) -> dict[str, float]:
+    """The least of each column: of all of them less is better. Yardsticks do not compete, nor does who is alone."""
+    best = {}
+    for column in table.columns:
+        values = [
+            line[column.name].value for name, line in table.lines.items() if name not in summary.YARDSTICKS
+        ]
+        known = [value for value in values if not math.isnan(value)]
+        best[column.name] = min(known) if len(known) > 1 else math.nan
+    return best
+
+
 def row_names(rows: Iterable[Row], directory: str) -> str:
     """Rows as file:line,line file:line; files as seen from the directory that the report is in."""
     by_file: dict[str, list[int]] = {}
@@ -62,16 +75,48 @@ def row_names(rows: Iterable[Row], directory: str) -> str:
 
 
 @dataclass(frozen=True)
+class Winner:
+    """The best of an axis, with its figure as text."""
+
+    name: str
+    figure: str
+    caveat: str
+
+
+@dataclass(frozen=True)
 class Answer:
-    """What wins on one trace."""
+    """What wins on one trace; where the winner has a caveat, the best without one stands behind it."""
 
     host: str
     trace: str
-    fastest: str | None
-    smallest: str | None
-    steadiest: str | None
+    fastest: list[Winner]
+    smallest: list[Winner]
+    steadiest: list[Winner]
     pareto: list[str]
     worst_axis: str
+
+
+def caveat_of(name: str) -> str:
+    """What to know before taking an allocator's figures for an answer; "": nothing."""
+    return CAVEATS.get(style.base_name(name), "")
+
+
+def _free_of_caveats(study: summary.Study) -> summary.Study:
+    return replace(study, table=study.table[[not caveat_of(str(name)) for name in study.table.index]])
+
+
+def _winners(study: summary.Study, axis: str) -> list[Winner]:
+    names = [summary.best(one.table, axis) for one in (study, _free_of_caveats(study))]
+    return [
+        Winner(name, f"{study.table.loc[name, axis]:{summary.AXES[axis][2]}}", caveat_of(name))
+        for name in dict.fromkeys(names)
+        if name is not None
+    ]
+
+
+def _axis_text(axis: str) -> str:
+    words, unit, _ = summary.AXES[axis]
+    return f"{words}, {unit}" if unit else words
 
 
 def answers(found: Sequence[summary.Study]) -> list[Answer]:
@@ -79,59 +124,73 @@ def answers(found: Sequence[summary.Study]) -> list[Answer]:
     made = []
     for study in found:
         axes = study.axes()
-        time_axis, memory_axis, worst_axis = (summary.best(study.table, axis) for axis in axes)
+        time_axis, memory_axis, worst_axis = (_winners(study, axis) for axis in axes)
         kept = style.order_of(summary.pareto(study.table, axes))
         made.append(
             Answer(
-                study.host, study.trace, time_axis, memory_axis, worst_axis, kept, summary.AXES[axes[2]][0]
+                study.host, study.trace, time_axis, memory_axis, worst_axis, kept, _axis_text(axes[2])
             )
         )
     return made
 
 
-def _named(name: str) -> str:
-    caveat = CAVEATS.get(style.base_name(name))
-    return f"{name} (which {caveat})" if caveat else name
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+
+
+def _beyond(ratio: float) -> str:
+    """A ratio to the best as it is said."""
+    return f"{(ratio - 1) * 100:.0f} % over" if ratio < 1.995 else f"{ratio:.3g} times"
+
+
+ALIKE = 1.01  # ratios of two that are called alike
+
+
+def _ranking(ratios: pd.Series) -> str:
+    """The best in words, alone or with those that are alike, and the next two."""
+    first = ratios.iloc[0]
+    alike = [str(name) for name, ratio in ratios.items() if ratio <= first * ALIKE]
+    rest = ratios.iloc[len(alike) : len(alike) + 2]
+    best = "the best on every trace" if first < 1.0005 else f"on average {_beyond(first)} the best of each trace"
+    if len(alike) > 1:
+        best = f"alike to 1 %, {best}"
+    return "; ".join([f"{_listed(alike)}, {best}"] + [f"{name}, {_beyond(ratio)}" for name, ratio in rest.items()])
 
 
 def sentences(found: Sequence[summary.Study]) -> list[str]:
-    """The answer over all traces in words, the best and the next best of each axis."""
-    means = summary.overall(found)
-    told = []
+    """The answer over all traces in words, "what: who and by how much"; of allocators without a caveat, the others named
+    apart. Averages are geometric means."""
+    means = summary.overall([_free_of_caveats(study) for study in found])
     exact = means["worst_instructions"].notna().any() if len(means) else False
-    for axis, lead in (
-        ("time", "Fastest"),
-        ("memory", "Least memory"),
-        ("worst_instructions" if exact else "worst", "Best worst case"),
-    ):
+    axes = {
+        "time": "Fastest",
+        "memory": "Least memory",
+        "worst_instructions" if exact else "worst": "Best worst case",
+    }
+    told = []
+    for axis, lead in axes.items():
         ranked = means[axis].dropna().sort_values() if len(means) else means
-        if len(ranked) < 2:
-            continue
+        if len(ranked) > 1:
+            told.append(f"{lead} ({summary.AXES[axis][0]}): {_ranking(ranked)}.")
+    together = means[list(axes)].dropna().prod(axis=1).sort_values() if len(means) else means
+    if len(together) > 1:
+        ratios = [float(means.loc[together.index[0], axis]) for axis in axes]
         parts = [
-            f"{_named(str(name))}, {value:.2f} times the best of each trace"
-            for name, value in ranked.head(3).items()
+            f"{name} {_beyond(ratio)} the best" if ratio > ALIKE else f"the best {name}"
+            for name, ratio in zip(("time", "memory", "worst case"), ratios)
         ]
-        told.append(
-            f"{lead} ({summary.AXES[axis][0]}, geometric mean over the traces): "
-            + "; then ".join(parts)
-            + "."
-        )
+        told.insert(0, f"One for everything: {together.index[0]}, with {_listed(parts)} (the least product of the three).")
     sets = Counter(name for answer in answers(found) for name in answer.pareto)
     if sets:
-        always = [name for name, count in sets.items() if count == len(found)]
-        often = [
-            f"{name} ({count} of {len(found)})" for name, count in sets.most_common() if count < len(found)
-        ]
         told.append(
-            "Worth a choice, because nothing betters them in all three at once: "
-            + (
-                f"on every trace {', '.join(style.order_of(always))}"
-                if always
-                else "on no trace all the time one"
-            )
-            + (f"; on some {', '.join(often)}" if often else "")
+            "Worth a choice, since nothing betters them in all three: "
+            + ", ".join(f"{name} (on {count} of {len(found)})" for name, count in sets.most_common())
             + "."
         )
+    known = style.order_of(str(name) for study in found for name in study.table.index)
+    apart = [f"{name} {caveat_of(name)}" for name in known if caveat_of(name)]
+    if apart and told:
+        told.append(f"Not ranked here, as they ask for something in return: {_listed(apart)}.")
     return told
 
 
@@ -152,6 +211,11 @@ HOST_FACTS = {
 }
 
 
+def _span(least: float, most: float) -> str:
+    texts = dict.fromkeys(f"{value:.1f}" for value in (least, most))
+    return " to ".join(texts)
+
+
 def hosts(results: Results) -> Iterator[dict[str, Any]]:
     """Every host with its facts, and how noisy it was found over its sweeps."""
     for name, rows in results.table.groupby("host", sort=False):
@@ -165,7 +229,7 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
                 )
                 for key, title in HOST_FACTS.items()
             },
-            "noise": f"{min(shares) * 100:.1f} to {max(shares) * 100:.1f} % of a test loop's time went elsewhere, up to "
+            "noise": f"{_span(min(shares) * 100, max(shares) * 100)} % of a test loop's time went elsewhere, up to "
             f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once",
         }
 
@@ -234,7 +298,9 @@ def _environment() -> jinja2.Environment:
         loader=jinja2.FileSystemLoader(HERE / "templates"),
         autoescape=jinja2.select_autoescape(["html.j2", "html"], default=True),
     )
-    environment.globals.update(figure_text=figure_text, isnan=math.isnan)
+    environment.globals.update(
+        figure_text=figure_text, isnan=math.isnan, best_of=_best_of, yardsticks=summary.YARDSTICKS
+    )
     return environment
 
 
@@ -249,6 +315,8 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
         sentences=sentences(found),
         answers=answers(found),
+        caveats={name: caveat_of(name) for study in found for name in study.table.index if caveat_of(name)},
+        axes={axis: _axis_text(axis) for axis in summary.AXES},
         tables=all_tables,
         claims=claims.judge(all_tables),
         titles={column.name: f"{column.title}, {column.unit}" for column in COLUMNS},

@@ -18,12 +18,12 @@ from analysis.load import FLOOR, Results
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
 
-# Column, what it is in words, and its unit.
+# Column, what it is in words, its unit where the words do not say it, and how its figures are written.
 AXES = {
-    "time": ("time above the floor", "ns/op"),
-    "memory": ("touched over live, peaks", ""),
-    "worst": ("slowest op", "ns"),
-    "worst_instructions": ("most instructions of a malloc or free", "instructions"),
+    "time": ("time above the floor", "ns/op", ",.2f"),
+    "memory": ("touched over live, peaks", "", ".3f"),
+    "worst": ("slowest op", "ns", ",.0f"),
+    "worst_instructions": ("most instructions of a malloc or free", "", ",.0f"),
 }
 
 

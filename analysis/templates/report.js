@@ -23,18 +23,46 @@ for (const table of document.querySelectorAll("table.sortable"))
 const dialog = document.getElementById("rows");
 function show(cell) {
   const column = cell.closest("table").tHead.rows[0].cells[cell.cellIndex];
-  document.getElementById("rows-title").textContent = `${cell.dataset.allocator}, ${column.textContent}: ${cell.firstChild.textContent}`;
+  const [title, unit] = column.querySelector("button").childNodes;
+  document.getElementById("rows-title").textContent =
+    `${cell.dataset.allocator}, ${title.textContent} [${unit.textContent}]: ${cell.querySelector("button").firstChild.textContent}`;
   document.getElementById("rows-note").textContent = [column.title, cell.dataset.note ?? cell.title].filter(Boolean).join(" ");
   document.getElementById("rows-list").textContent = cell.dataset.rows.split(" ").join("\n");
   dialog.showModal();
 }
-for (const cell of document.querySelectorAll("td[data-rows]")) {
-  cell.tabIndex = 0;
-  cell.setAttribute("role", "button");
-  cell.addEventListener("click", () => show(cell));
-  cell.addEventListener("keydown", (event) => {
-    if (event.key !== "Enter" && event.key !== " ") return;
+// Figures become buttons. The tab key stops at one of each table, arrow keys lead from there to the others.
+function step(cell, key) {
+  const line = cell.parentElement;
+  if (key === "ArrowLeft" || key === "ArrowRight") {
+    const on = (at) => (key === "ArrowLeft" ? at.previousElementSibling : at.nextElementSibling);
+    for (let at = on(cell); at; at = on(at)) if (at.dataset.rows) return at;
+  } else {
+    const on = (at) => (key === "ArrowUp" ? at.previousElementSibling : at.nextElementSibling);
+    for (let at = on(line); at; at = on(at)) if (at.cells[cell.cellIndex].dataset.rows) return at.cells[cell.cellIndex];
+  }
+  return null;
+}
+for (const table of document.querySelectorAll("table.sortable")) {
+  let stop = null;
+  for (const cell of table.querySelectorAll("td[data-rows]")) {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.tabIndex = stop ? -1 : 0;
+    stop ??= button;
+    button.append(...cell.childNodes);
+    cell.append(button);
+    cell.addEventListener("click", () => show(cell));
+  }
+  table.addEventListener("focusin", (event) => {
+    if (!event.target.closest("td")) return;
+    stop.tabIndex = -1;
+    stop = event.target;
+    stop.tabIndex = 0;
+  });
+  table.addEventListener("keydown", (event) => {
+    const cell = event.target.closest("td[data-rows]");
+    if (!cell || !event.key.startsWith("Arrow")) return;
     event.preventDefault();
-    show(cell);
+    step(cell, event.key)?.querySelector("button").focus();
   });
 }

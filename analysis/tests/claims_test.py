@@ -98,7 +98,7 @@ ok(
 )
 lacking = judge([Table("host", "x.trace", "", {}, COLUMNS)])[0].verdict.why
 ok(
-    "above of" in lacking and ONE_SIZE in lacking and "make bench" in lacking,
+    "above floor of" in lacking and ONE_SIZE in lacking and "make bench" in lacking,
     "and says what to measure",
     lacking,
 )

@@ -19,6 +19,11 @@ for module in ("matplotlib", "jinja2"):
         skip("the report", f"this python3 has no {module} (Debian: python3-{module})")
         finish()
 
+import pandas as pd  # noqa: E402
+
+from analysis.publish import sentences  # noqa: E402
+from analysis.summary import Study  # noqa: E402
+
 
 def publish(*args):
     command = [sys.executable, os.path.join(BUILD, "publish"), *args]
@@ -120,7 +125,7 @@ ok(
 )
 doubled = {name for name in page.ids if page.ids.count(name) > 1}
 ok(not doubled, "no id is used twice", sorted(doubled)[:5])
-for words in ("Fastest", "Least memory", "Worth a choice", "went elsewhere"):
+for words in ("One for everything", "Fastest", "Least memory", "Worth a choice", "went elsewhere"):
     ok(words in page.text, f"it says: {words}")
 
 with open(os.path.join(work.name, "tex", "report.tex"), encoding="utf-8") as file:
@@ -167,5 +172,33 @@ for name, args, code, said in (
         f"{name}: exit code {code}, and why",
         result,
     )
+
+# The answer in words, of figures that anyone can reckon in his head.
+def study(name, figures):
+    """A trace with {allocator: (time, memory, most instructions)}."""
+    table = pd.DataFrame(figures, index=["time", "memory", "worst_instructions"]).T.assign(worst=1.0)
+    return Study("host", name, name, table)
+
+
+told = sentences(
+    [
+        study("a", {"slab": (10, 2.0, 900), "tlsf": (20, 1.0, 100), "segfit": (40, 1.001, 100), "pool": (1, 1, 1)}),
+        study("b", {"slab": (20, 2.0, 400), "tlsf": (20, 1.0, 100), "segfit": (40, 1.001, 200), "pool": (1, 1, 1)}),
+    ]
+)
+for words in (
+    "One for everything: tlsf, with time 41 % over the best, the best memory and the best worst case (",
+    "Fastest (time above the floor): slab, the best on every trace; tlsf, 41 % over; segfit, 2.83 times.",
+    "Least memory (touched over live, peaks): tlsf and segfit, alike to 1 %, the best on every trace; slab, 2 times.",
+    "free): tlsf, the best on every trace; segfit, 41 % over; slab, 6 times.",
+    "Worth a choice, since nothing betters them in all three: pool (on 2 of 2).",
+    "something in return: pool is told the sizes of the trace beforehand.",
+):
+    ok(any(words in sentence for sentence in told), f"the answer says: {words}", "\n".join(told))
+ok(sentences([]) == [], "no trace, no answer")
+ok(sentences([study("a", {"slab": (1, 1, 1)})])[0].startswith("Worth"), "one allocator is ranked with nobody")
+
+best = {cell["data-allocator"] for cell in known if "best" in cell.get("class", "")}
+ok(best and "null" not in best, "the best of columns are marked, the floor never", best)
 
 finish()
