@@ -2,6 +2,9 @@
 allocator_files = \
 	allocators/alloc.h \
 	allocators/bitmap.c \
+	allocators/bitmap.h \
+	allocators/bitmap_check.c \
+	allocators/bitmap_runs.c \
 	allocators/block_table.c \
 	allocators/block_table.h \
 	allocators/buddy.c \

@@ -1,0 +1,381 @@
+/*
+ * bitmap_runs.c - bitmap's runs of free granules: what leads to them, how they become blocks, and blocks runs again;
+ * and the chunks that they are in. All that is to be done when no block kept serves a request, or none more can be
+ * kept.
+ */
+#include "allocators/bitmap.h"
+
+#define TRIES 8 /* rows searched in the class of n where runs may be a little shorter */
+#define BATCH 8 /* blocks that a run is cut into at once, as long as they fit in a row */
+
+/* ---- Hints ---------------------------------------------------------------------------------------------------------
+ */
+
+static inline bool is_least_of_class(unsigned n)
+{
+    return n <= LONG && !(n & (((unsigned)1 << (last_bit(n | 4) - 2)) - 1));
+}
+
+static void link_chunk(struct heap *h, struct chunk *c, unsigned class)
+{
+    struct chunk *next = h->lists[class];
+    c->on[class] = (struct links){next, NULL};
+    if (next)
+        next->on[class].prev = c;
+    h->lists[class] = c;
+    h->classes |= (uint64_t)1 << class;
+}
+
+static void unlink_chunk(struct heap *h, struct chunk *c, unsigned class)
+{
+    struct chunk *next = c->on[class].next, *prev = c->on[class].prev;
+    if (next)
+        next->on[class].prev = prev;
+    if (prev)
+        prev->on[class].next = next;
+    else if (!(h->lists[class] = next))
+        h->classes ^= (uint64_t)1 << class;
+}
+
+static inline void hint(struct heap *h, struct chunk *c, unsigned at, unsigned n)
+{
+    unsigned class = class_of_run(n);
+    if (!c->hints[class])
+        link_chunk(h, c, class);
+    c->hints[class] |= (uint64_t)1 << at / ROW;
+}
+
+/* ---- Chunks --------------------------------------------------------------------------------------------------------
+ */
+
+void bitmap_open_chunk(struct heap *h, struct chunk *c)
+{
+    __builtin_memset(c, 0, offsetof(struct chunk, on));
+    c->used = 0;
+    c->all = (struct links){h->all, NULL};
+    if (h->all)
+        h->all->all.prev = c;
+    h->all = c;
+    h->newest = c;
+    h->fresh = FIRST;
+}
+
+/* Never the heap's own, which is never empty. */
+static void close_chunk(struct heap *h, struct chunk *c)
+{
+    for (unsigned class = 0; class < CLASSES; class ++)
+        if (c->hints[class])
+            unlink_chunk(h, c, class);
+    if (c->all.prev)
+        c->all.prev->all.next = c->all.next;
+    else
+        h->all = c->all.next;
+    if (c->all.next)
+        c->all.next->all.prev = c->all.prev;
+    if (h->newest == c) {
+        h->newest = chunk_of(h);
+        h->fresh = GRANULES;
+    }
+    h->empty--;
+    chunks_give_pages(&h->chunks, c, chunk_pages(&h->chunks));
+}
+
+/* Hints at the run that free granules in [at, end) are part of. */
+static inline void hint_around(struct heap *h, struct chunk *c, unsigned at, unsigned end)
+{
+    if (is_free(c, at - 1))
+        at = run_start(c, at);
+    hint(h, c, at, run_end(c, end, GRANULES) - at);
+}
+
+/* Makes granules free that no block has any more; they may touch free ones. */
+static inline void give(struct heap *h, struct chunk *c, unsigned at, unsigned end)
+{
+    flip(c, at, end - at);
+    hint_around(h, c, at, end);
+}
+
+void bitmap_give(struct heap *h, struct chunk *c, unsigned at, unsigned end)
+{
+    give(h, c, at, end);
+}
+
+/* ---- Blocks kept ---------------------------------------------------------------------------------------------------
+ */
+
+/* A block is one no more; true: it was its chunk's last. */
+static inline bool dissolve(struct chunk *c, unsigned at, unsigned n)
+{
+    flip_end(c, at + n);
+    flip(c, at, n);
+    return !(c->used -= n);
+}
+
+static inline void leave_empty(struct heap *h, struct chunk *c)
+{
+    if (h->empty++)
+        close_chunk(h, c);
+}
+
+/* The oldest of a length's are kept no longer. Neighbours are hinted at once. */
+static __attribute__((noinline)) void let_go(struct heap *h, unsigned n, unsigned some)
+{
+    void **kept = h->kept[n];
+    struct chunk *last = NULL;
+    unsigned last_start = 0, last_end = 0, emptied = 0;
+    for (unsigned i = 0; i < some; i++)
+        emptied |= (unsigned)dissolve(chunk_of(kept[i]), index_of(kept[i]), n) << i;
+    for (unsigned i = 0; i < some; i++) {
+        struct chunk *c = chunk_of(kept[i]);
+        unsigned at = index_of(kept[i]);
+        if (c == last && at < last_end && at >= last_start)
+            continue;
+        last = c;
+        last_start = is_free(c, at - 1) ? run_start(c, at) : at;
+        last_end = run_end(c, at + n, GRANULES);
+        hint(h, c, last_start, last_end - last_start);
+    }
+    for (unsigned i = 0; i < some; i++)
+        if (emptied >> i & 1)
+            leave_empty(h, chunk_of(kept[i]));
+    h->nkept[n] = (uint8_t)(h->nkept[n] - some);
+    for (unsigned i = 0; i < h->nkept[n]; i++)
+        kept[i] = kept[i + some];
+}
+
+static bool let_all_go(struct heap *h)
+{
+    bool any = false;
+    for (unsigned n = 1; n <= KEPT_MAX; n++) {
+        any |= h->nkept[n];
+        let_go(h, n, h->nkept[n]);
+    }
+    return any;
+}
+
+/* ---- Search --------------------------------------------------------------------------------------------------------
+ */
+
+/* The runs that begin in a row, each as the bit that it begins with. */
+static inline uint64_t starts_in(const struct chunk *c, unsigned row)
+{
+    uint64_t free = free_word(c, row);
+    return free & ~(free << 1 | free_word(c, row - 1) >> (ROW - 1));
+}
+
+/* Those of them that have n granules. */
+static inline uint64_t search_row(const struct chunk *c, unsigned row, unsigned n)
+{
+    uint64_t taken = ~free_word(c, row), starts = starts_in(c, row);
+    for (unsigned step = 1, left = ALLOC_MIN(n, ROW) - 1; left; step *= 2) {
+        step = ALLOC_MIN(step, left);
+        taken |= taken >> step;
+        left -= step;
+    }
+    starts &= ~taken;
+    if (!starts || last_bit(starts) + n <= ROW)
+        return starts;
+    unsigned in = last_bit(starts), end = row * ROW + in + n; /* it goes on in the next rows, if at all */
+    return run_end(c, (row + 1) * ROW, end) >= end ? starts : starts ^ (uint64_t)1 << in;
+}
+
+/* A hint that led nowhere goes; the row's runs may be shorter now. */
+static __attribute__((noinline)) void correct_hint(struct heap *h, struct chunk *c, unsigned class, unsigned row)
+{
+    uint64_t starts = starts_in(c, row);
+    if (!(c->hints[class] &= ~((uint64_t)1 << row)))
+        unlink_chunk(h, c, class);
+    for (; starts; starts &= starts - 1) {
+        unsigned at = row * ROW + alloc_first_bit(starts);
+        hint(h, c, at, run_end(c, at, at + LONG) - at);
+    }
+}
+
+struct place {
+    struct chunk *c;
+    unsigned row;
+};
+
+/* In the class of n, where runs may be a little shorter than that. */
+static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, struct place *in)
+{
+    unsigned tries = TRIES;
+    for (struct chunk *c = h->lists[class], *next; c; c = next) {
+        next = c->on[class].next;
+        for (uint64_t rows = c->hints[class]; rows; rows &= rows - 1) {
+            *in = (struct place){c, alloc_first_bit(rows)};
+            uint64_t starts = search_row(c, in->row, n);
+            if (starts)
+                return starts;
+            correct_hint(h, c, class, in->row);
+            if (!--tries)
+                return 0;
+        }
+    }
+    return 0;
+}
+
+/* A row where runs of n granules begin: which; 0: none anywhere. */
+static uint64_t search(struct heap *h, unsigned n, struct place *in)
+{
+    unsigned class = class_of_run(n);
+    if (!is_least_of_class(n)) {
+        uint64_t starts = search_own_class(h, n, class, in);
+        if (starts)
+            return starts;
+        class ++;
+    }
+    for (uint64_t lists; (lists = h->classes >> class);) {
+        unsigned found = class + alloc_first_bit(lists);
+        *in = (struct place){h->lists[found], alloc_first_bit(h->lists[found]->hints[found])};
+        uint64_t starts = search_row(in->c, in->row, n);
+        if (ALLOC_LIKELY(starts))
+            return starts;
+        correct_hint(h, in->c, found, in->row);
+    }
+    return 0;
+}
+
+/* ---- alloc and release ---------------------------------------------------------------------------------------------
+ */
+
+/* Makes another chunk the newest; what the old one has left becomes a run. False: exhausted. */
+static bool new_chunk(struct heap *h)
+{
+    struct chunk *old = h->newest, *c = chunks_take_aligned(&h->chunks, chunk_pages(&h->chunks));
+    unsigned rest = h->fresh;
+    if (!c)
+        return false;
+    bitmap_open_chunk(h, c);
+    h->empty++;
+    if (rest < GRANULES)
+        give(h, old, rest, GRANULES);
+    return true;
+}
+
+static inline bool can_keep(const struct heap *h, unsigned n)
+{
+    return n <= KEPT_MAX && h->nkept[n] < h->room[n];
+}
+
+/* Cuts [at, end), no granule of which is free, into blocks: the first for the request, the others to keep. Returns
+ * where the last ends. */
+static inline unsigned cut_up(struct heap *h, struct chunk *c, unsigned at, unsigned end, unsigned n)
+{
+    flip_end(c, at + n);
+    if (!c->used)
+        h->empty--;
+    unsigned from = at;
+    for (at += n; at + n <= end && can_keep(h, n); at += n) {
+        flip_end(c, at + n);
+        h->kept[n][h->nkept[n]++] = granule_at(c, at);
+    }
+    c->used += at - from;
+    return at;
+}
+
+static inline unsigned batch_of(unsigned n)
+{
+    return ALLOC_MAX(n, ALLOC_MIN(BATCH * n, ROW));
+}
+
+/* The first of the runs that begin in a row; more of it, and others that are just as long, become blocks to keep. */
+static void *take_run(struct heap *h, const struct place *in, uint64_t starts, unsigned n)
+{
+    struct chunk *c = in->c;
+    unsigned at = in->row * ROW + alloc_first_bit(starts), end = run_end(c, at + n - 1, at + n + ROW + LONG);
+    unsigned rest = cut_up(h, c, at, ALLOC_MIN(end, at + batch_of(n)), n);
+    flip(c, at, rest - at);
+    if (rest < end)
+        hint(h, c, rest, end - rest);
+    for (starts &= starts - 1; starts && can_keep(h, n); starts &= starts - 1) {
+        unsigned other = in->row * ROW + alloc_first_bit(starts);
+        if (is_free(c, other + n))
+            continue;
+        flip(c, other, n);
+        flip_end(c, other + n);
+        c->used += n;
+        h->kept[n][h->nkept[n]++] = granule_at(c, other);
+    }
+    return granule_at(c, at);
+}
+
+/* From granules never used. NULL: exhausted. */
+static void *take_fresh(struct heap *h, unsigned n)
+{
+    if (n > GRANULES - h->fresh && !new_chunk(h))
+        return NULL;
+    unsigned at = h->fresh;
+    h->fresh = cut_up(h, h->newest, at, ALLOC_MIN(at + batch_of(n), GRANULES), n);
+    return granule_at(h->newest, at);
+}
+
+void *bitmap_alloc(struct heap *h, size_t size)
+{
+    if (size > SMALL_MAX)
+        return large_alloc(&h->chunks, size);
+    struct place in;
+    unsigned n = granules_for(size);
+    uint64_t starts = search(h, n, &in);
+    if (starts)
+        return take_run(h, &in, starts, n);
+    void *p = take_fresh(h, n);
+    if (!p && let_all_go(h) && (starts = search(h, n, &in)))
+        p = take_run(h, &in, starts, n);
+    return p;
+}
+
+void bitmap_release(struct heap *h, void *p, unsigned n)
+{
+    struct chunk *c = chunk_of(p);
+    unsigned at = index_of(p);
+    if (n <= KEPT_MAX && h->room[n]) {
+        let_go(h, n, (h->nkept[n] + 1u) / 2);
+        h->kept[n][h->nkept[n]++] = p;
+        return;
+    }
+    bool emptied = dissolve(c, at, n);
+    hint_around(h, c, at, at + n);
+    if (emptied)
+        leave_empty(h, c);
+}
+
+/* Whether the granules from the end of a block on are free, or fresh; then they are the block's. */
+static bool grow(struct heap *h, struct chunk *c, unsigned end, unsigned to)
+{
+    if (to > GRANULES)
+        return false;
+    if (c == h->newest && end == h->fresh) {
+        h->fresh = to;
+        return true;
+    }
+    if (run_end(c, end, to) < to)
+        return false;
+    flip(c, end, to - end);
+    if (is_free(c, to))
+        hint(h, c, to, run_end(c, to, to + LONG) - to);
+    return true;
+}
+
+void *bitmap_resize(struct heap *h, void *p, size_t size)
+{
+    struct chunk *c = chunk_of(p);
+    bool is_large = p == (void *)c;
+    if (is_large && size > SMALL_MAX && size <= large_usable(&h->chunks, p)) {
+        large_shrink(&h->chunks, p, size);
+        return p;
+    }
+    if (is_large || size > SMALL_MAX)
+        return alloc_resize_by_copy(&allocator_bitmap, h, p, size);
+    unsigned at = index_of(p), end = end_of(c, at), to = at + granules_for(size);
+    if (to == end)
+        return p;
+    if (to > end && !grow(h, c, end, to))
+        return alloc_resize_by_copy(&allocator_bitmap, h, p, size);
+    flip_end(c, end);
+    flip_end(c, to);
+    c->used += to - end;
+    if (to < end)
+        give(h, c, to, end);
+    return p;
+}
