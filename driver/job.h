@@ -1,9 +1,9 @@
 /*
  * job.h - what the driver asks of one run and what the run answers: one struct in memory that both processes share.
  *
- * Every run is a fresh process of this same program (see worker.c). It inherits its files by number: the job itself, the
- * plan, for the oracle its packing, and for the latency and instruction passes the ticks or counts of every op. It writes
- * nothing anywhere else.
+ * Every run is a fresh process of this same program (see worker.c). It inherits its files by number: the job itself,
+ * the plan, for the oracle its packing, and for the latency and instruction passes the ticks or counts of every op. It
+ * writes nothing anywhere else.
  */
 #ifndef HEAPBENCH_JOB_H
 #define HEAPBENCH_JOB_H
@@ -46,6 +46,9 @@ enum outcome {
 #define JOB_SPEC_CHARS  1024 /* an allocator or page source with its options, as on the command line */
 #define JOB_REPETITIONS 64   /* timed repetitions kept */
 #define JOB_SAMPLES     256  /* samples of the heap over a space run, the one at the peak not counted */
+#define JOB_MAP_BINS    128  /* stretches of memory in a heap map */
+#define JOB_MAP_OPS     96   /* ops at which it says what is live in them */
+#define MISSING         120  /* why a figure is unknown, in words */
 #define UNKNOWN_BYTES   UINT64_MAX
 
 /* Where a run is when it is at no op. */
@@ -73,23 +76,38 @@ struct latency_result {
 struct space_sample {
     uint64_t step;                     /* after this op */
     uint64_t requested, granted, held; /* bytes, at that moment; held may be UNKNOWN_BYTES */
-    uint64_t touched;                  /* bytes; UNKNOWN_BYTES where it was not looked at, as seldom in an arena */
+    uint64_t touched;                  /* bytes, or UNKNOWN_BYTES */
     uint64_t free_total, free_largest; /* bytes in free blocks; UNKNOWN_BYTES where the heap was not walked */
+    uint64_t free_blocks;              /* how many; UNKNOWN_BYTES likewise */
+};
+
+/* The requested bytes of live blocks in stretches of memory, over time. */
+struct heap_map_result {
+    uint32_t nbins, nops;
+    uint64_t bin_bytes;          /* of each */
+    uint64_t lowest_address;     /* of the first */
+    uint64_t bins[JOB_MAP_BINS]; /* how far each is from the first, in bins; only those in which a block ever lay */
+    uint64_t steps[JOB_MAP_OPS];
+    uint8_t live[JOB_MAP_BINS][JOB_MAP_OPS]; /* after each of these ops: 255ths of the bin, rounded up */
 };
 
 struct space_result {
-    uint64_t held_peak, granted_peak;    /* bytes, the most at any op; held may be UNKNOWN_BYTES */
-    uint64_t touched_peak;               /* bytes, the most whenever it was looked at, or UNKNOWN_BYTES */
-    struct space_sample at_peak, at_end; /* after the op of peak live, and after the last op */
+    uint64_t held_peak, granted_peak;                 /* bytes, the most at any op; held may be UNKNOWN_BYTES */
+    uint64_t touched_peak;                            /* bytes, the most whenever it was looked at, or UNKNOWN_BYTES */
+    uint64_t live_at_held_peak, live_at_touched_peak; /* requested bytes after the op that reached each */
+    double held_mean, touched_mean;                   /* (used - live)/live over all ops with something live; or NAN */
+    struct space_sample at_peak, at_end;              /* after the op of peak live, and after the last op */
     uint32_t nsamples, pad;
     struct space_sample samples[JOB_SAMPLES];
-    char held_missing[120], touched_missing[120], free_missing[120]; /* why a figure is unknown; "" when known */
+    struct heap_map_result map;
+    char held_missing[MISSING], touched_missing[MISSING], free_missing[MISSING]; /* why; "" when known */
+    char touched_mean_missing[MISSING];
 };
 
 /* Of one probe: it was done, so the arena was large enough. */
 struct arena_result {
-    uint64_t span;     /* bytes up to the highest page handed out, or the most held; 0: not seen, as of the C library */
-    char missing[120]; /* why the memory cannot be limited here; "" when it is */
+    uint64_t span; /* bytes up to the highest page handed out, or the most held; 0: not seen, as of the C library */
+    char missing[MISSING]; /* why the memory cannot be limited here; "" when it is */
 };
 
 struct verify_result {

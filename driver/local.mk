@@ -27,6 +27,7 @@ worker_files = \
 	driver/guard.c driver/guard.h \
 	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
 	driver/icount/icount.h driver/icount/pass.c \
+	driver/heap_map.c driver/heap_map.h \
 	driver/latency.c \
 	driver/libc_heap.c driver/libc_heap.h \
 	driver/line.c driver/line.h \
@@ -41,6 +42,7 @@ worker_files = \
 	driver/study_op.c driver/study.h \
 	driver/throughput.c \
 	driver/timer.c driver/timer.h \
+	driver/touched.c driver/touched.h \
 	driver/verify.c \
 	driver/worker.c driver/worker.h
 nodist_driver_libdriver_a_SOURCES = driver/build.h
@@ -153,7 +155,7 @@ dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/c
 TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
+driver_tests = driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
@@ -165,6 +167,8 @@ driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_packing_test_LDADD = $(driver_test_libs)
 driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_shadow_test_LDADD = $(driver_test_libs)
+driver_tests_heap_map_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_heap_map_test_LDADD = $(driver_test_libs)
 driver_tests_study_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_study_test_LDADD = $(driver_test_libs)
 driver_tests_touch_test_CPPFLAGS = $(driver_test_cppflags)

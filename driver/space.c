@@ -3,23 +3,27 @@
  *
  * Held is counted by a watching page source; for the C library it is what mallinfo2() says it took from the system. A
  * malloc of others takes more than it uses, and no two count alike, so that it has no such figure.
- * Touched is counted by the kernel: resident pages of the arena (mincore), or, without an arena, the growth of the
- * process' written private memory (smaps_rollup). An arena's pages stay touched, so that its count at the end is its
- * peak; elsewhere pages come and go, and the peak is the most of all samples, which leaves out what came and went
- * between two. Free memory comes from walk(). What cannot be known is left unknown, with the reason; never zero.
+ * Touched and the map of the heap are counted in files of their own. Free memory comes from walk(). What cannot be
+ * known is left unknown, with the reason; never zero.
  */
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <sys/mman.h>
+#include <math.h>
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/heap_map.h"
 #include "driver/libc_heap.h"
 #include "driver/op.h"
+#include "driver/touched.h"
 
 /* The C library serves a block of this size or more by a mapping of its own, or may: mallopt(3), M_MMAP_THRESHOLD. */
 #define BIG_BLOCK (64u * 1024)
+
+/* What was used for what was live, of held and of touched: what Johnstone and Wilson's measures are made of. */
+struct used {
+    double sum;   /* of (used - live)/live over ops */
+    uint64_t ops; /* how many: those after which something is live */
+    uint64_t peak, live_at_peak;
+};
 
 struct space {
     struct bench *bench;
@@ -29,7 +33,9 @@ struct space {
     bool libc;                       /* held is what mallinfo2() says */
     void *brk;                       /* when it was last asked */
     uint64_t libc_held, libc_before; /* bytes; before: in use when the replay began */
-    uint64_t touched_before;
+    struct used held_use, touched_use;
+    struct touched touched;
+    struct heap_map *map;
 };
 
 /* ---- Held -------------------------------------------------------------------------------------------------------- */
@@ -73,77 +79,40 @@ static uint64_t held_now(struct space *space, size_t size)
     return space->libc_held > space->libc_before ? space->libc_held - space->libc_before : 0;
 }
 
-/* ---- Touched ----------------------------------------------------------------------------------------------------- */
+/* ---- Used -------------------------------------------------------------------------------------------------------- */
 
-static uint64_t resident(struct bench *bench)
+/* After an op, or whenever it is known: `most` bytes were used during it, `now` are after it. */
+static void use(struct used *used, uint64_t now, uint64_t most, uint64_t live)
 {
-    static unsigned char in_core[1 << 16];
-    uint64_t pages = 0;
-    for (size_t at = 0; at < bench->region_bytes; at += sizeof in_core * bench->page) {
-        const size_t bytes = ALLOC_MIN(sizeof in_core * bench->page, bench->region_bytes - at);
-        if (mincore((char *)bench->region + at, bytes, in_core) != 0)
-            return UNKNOWN_BYTES;
-        for (size_t i = 0; i < bytes / bench->page; i++)
-            pages += in_core[i] & 1;
+    if (most > used->peak) {
+        used->peak = most;
+        used->live_at_peak = live;
     }
-    return pages * bench->page;
-}
-
-/* The Anonymous line of smaps_rollup: private pages of the process that were written. */
-static uint64_t written(void)
-{
-    char text[4096];
-    const int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    if (got <= 0)
-        return UNKNOWN_BYTES;
-    text[got] = '\0';
-    const char *line = strstr(text, "\nAnonymous:");
-    return line ? strtoull(line + strlen("\nAnonymous:"), NULL, 10) * 1024 : UNKNOWN_BYTES;
-}
-
-static bool in_arena(const struct space *space)
-{
-    return space->bench->region != NULL && !(space->bench->allocator.allocator->caps & CAP_HOSTED);
-}
-
-static void touched_open(struct space *space)
-{
-    if (in_arena(space)) {
-        madvise(space->bench->region, space->bench->region_bytes, MADV_NOHUGEPAGE);
-        return;
+    if (live > 0) {
+        used->sum += (double)now / (double)live - 1;
+        used->ops++;
     }
-    written(); /* what reading itself writes is written now */
-    space->touched_before = written();
-    if (getenv("HEAPBENCH_RUNNER") != NULL)
-        strcpy(space->result->touched_missing, "under HEAPBENCH_RUNNER the process' pages are not only the program's");
-    else if (space->touched_before == UNKNOWN_BYTES)
-        strcpy(space->result->touched_missing, "/proc/self/smaps_rollup cannot be read");
 }
 
-static uint64_t touched_now(struct space *space)
+static double mean_of(const struct used *used)
 {
-    struct space_result *result = space->result;
-    if (result->touched_missing[0] != '\0')
-        return UNKNOWN_BYTES;
-    uint64_t now = in_arena(space) ? resident(space->bench) : written();
-    if (now == UNKNOWN_BYTES) {
-        strcpy(result->touched_missing, "the kernel does not say which pages are resident");
-        return UNKNOWN_BYTES;
-    }
-    if (!in_arena(space))
-        now = now > space->touched_before ? now - space->touched_before : 0;
-    result->touched_peak = ALLOC_MAX(result->touched_peak, now);
-    return now;
+    return used->ops > 0 ? used->sum / (double)used->ops : NAN;
+}
+
+/* Looks at touched; the most of what is seen is the peak. */
+static uint64_t look(struct space *space)
+{
+    const uint64_t touched = touched_now(&space->touched);
+    if (touched != UNKNOWN_BYTES)
+        use(&space->touched_use, touched, touched, space->requested);
+    return touched;
 }
 
 /* ---- Free -------------------------------------------------------------------------------------------------------- */
 
 struct free_count {
     uint64_t total, largest; /* bytes */
-    uint64_t visited;
+    uint64_t blocks, visited;
 };
 
 static bool count_free(const struct heap_block *block, void *arg)
@@ -151,28 +120,31 @@ static bool count_free(const struct heap_block *block, void *arg)
     struct free_count *count = arg;
     count->visited++;
     if (!block->used) {
+        count->blocks++;
         count->total += block->size;
         count->largest = ALLOC_MAX(count->largest, block->size);
     }
     return true;
 }
 
-/* A sample; of free memory it knows nothing when it is not to walk, of touched when it is not to look. */
-static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held, bool walk, bool look)
+/* A sample; of free memory it knows nothing when it is not to walk. */
+static struct space_sample sample_at(struct space *space, uint64_t step, uint64_t held, bool walk)
 {
     struct bench *bench = space->bench;
     struct space_sample sample = {.step = step,
                                   .requested = space->requested,
                                   .granted = space->granted,
                                   .held = held,
-                                  .touched = look ? touched_now(space) : UNKNOWN_BYTES,
+                                  .touched = space->touched.in_arena ? touched_now(&space->touched) : look(space),
                                   .free_total = UNKNOWN_BYTES,
-                                  .free_largest = UNKNOWN_BYTES};
+                                  .free_largest = UNKNOWN_BYTES,
+                                  .free_blocks = UNKNOWN_BYTES};
     if (walk && bench->allocator.allocator->walk != NULL) {
         struct free_count count = {.total = 0};
         bench->allocator.allocator->walk(bench->heap, count_free, &count);
         sample.free_total = count.total;
         sample.free_largest = count.largest;
+        sample.free_blocks = count.blocks;
         bench->visited += count.visited;
     }
     return sample;
@@ -192,6 +164,7 @@ static size_t do_op(struct space *space, uint64_t step)
         return 0;
     if (request.kind == OP_FREE || request.kind == OP_REALLOC) {
         before = *requested;
+        heap_map_drop(space->map, *slot, before);
         space->granted -= a->usable(bench->heap, *slot);
         space->requested -= before;
     }
@@ -204,10 +177,23 @@ static size_t do_op(struct space *space, uint64_t step)
         bench_refused(bench, step);
     *slot = block;
     *requested = request.size;
+    heap_map_add(space->map, block, request.size);
     space->requested += request.size;
     space->granted += a->usable(bench->heap, block);
     touch_block(block, request.size, (enum touch)bench->job->touch, bench->page);
     return ALLOC_MAX(before, request.size);
+}
+
+/* What is known after every op. */
+static void after_op(struct space *space, uint64_t held)
+{
+    struct space_result *result = space->result;
+    result->granted_peak = ALLOC_MAX(result->granted_peak, space->granted);
+    /* What was taken and given back within one op is seen by the page source alone. */
+    if (held != UNKNOWN_BYTES)
+        use(&space->held_use, held, space->libc ? held : space->bench->watch.held_peak, space->requested);
+    if (space->touched.in_arena)
+        look(space);
 }
 
 static void replay(struct space *space)
@@ -215,39 +201,51 @@ static void replay(struct space *space)
     struct bench *bench = space->bench;
     struct space_result *result = space->result;
     const struct plan_header *header = bench->plan.header;
-    const uint64_t between = header->nsteps / JOB_SAMPLES + 1;
+    const uint64_t between = header->nsteps / JOB_SAMPLES + 1, between_maps = header->nsteps / JOB_MAP_OPS + 1;
     for (uint64_t step = 0; step < header->nsteps; step++) {
         bench->job->step = step;
         const uint64_t held = held_now(space, do_op(space, step));
-        if (held != UNKNOWN_BYTES)
-            result->held_peak = ALLOC_MAX(result->held_peak, held);
-        result->granted_peak = ALLOC_MAX(result->granted_peak, space->granted);
+        if (plan_kind(bench->plan.steps[step]) != PLAN_NOTHING)
+            after_op(space, held);
         if (step == header->peak_step)
-            result->at_peak = sample_at(space, step, held, true, true);
+            result->at_peak = sample_at(space, step, held, true);
         if ((step + 1) % between == 0)
-            result->samples[result->nsamples++] =
-                sample_at(space, step, held, bench_may_walk(bench, step), !in_arena(space));
+            result->samples[result->nsamples++] = sample_at(space, step, held, bench_may_walk(bench, step));
+        if ((step + 1) % between_maps == 0)
+            heap_map_note(space->map, step);
         if (step + 1 == header->nsteps)
-            result->at_end = sample_at(space, step, held, false, true);
+            result->at_end = sample_at(space, step, held, false);
     }
-    if (result->touched_missing[0] != '\0')
-        result->touched_peak = UNKNOWN_BYTES;
-    /* What was taken and given back within one op is seen by the page source alone. */
-    if (result->held_missing[0] != '\0')
-        result->held_peak = UNKNOWN_BYTES;
-    else if (!space->libc)
-        result->held_peak = ALLOC_MAX(result->held_peak, bench->watch.held_peak);
+}
+
+static void finish(struct space *space)
+{
+    struct space_result *result = space->result;
+    const bool held = result->held_missing[0] == '\0', touched = space->touched.missing[0] == '\0';
+    result->held_peak = !held ? UNKNOWN_BYTES : space->libc ? space->held_use.peak : space->bench->watch.held_peak;
+    result->held_mean = held ? mean_of(&space->held_use) : NAN;
+    result->live_at_held_peak = space->held_use.live_at_peak;
+    result->touched_peak = touched ? space->touched_use.peak : UNKNOWN_BYTES;
+    result->touched_mean = touched && space->touched.in_arena ? mean_of(&space->touched_use) : NAN;
+    result->live_at_touched_peak = space->touched_use.live_at_peak;
+    strcpy(result->touched_missing, space->touched.missing);
+    strcpy(result->touched_mean_missing,
+           touched ? "without an arena pages come and go, and are counted at samples, not after every op"
+                   : space->touched.missing);
+    heap_map_finish(space->map, &result->map);
 }
 
 void pass_space(struct bench *bench)
 {
     struct space space = {.bench = bench, .result = &bench->job->space};
     space.requested_of = bench_table(bench, (size_t)bench->plan.header->nslots, sizeof *space.requested_of);
+    space.map = bench_table(bench, 1, sizeof *space.map);
     held_open(&space);
-    touched_open(&space);
+    touched_open(&space.touched, bench);
     bench_open(bench, true);
     if (bench->allocator.allocator->walk == NULL)
         strcpy(space.result->free_missing, "the allocator has no walk()");
     replay(&space);
+    finish(&space);
     bench_close(bench);
 }

@@ -1,5 +1,6 @@
 """results.py - the rows that ./replay writes: the schema, the fields, what is kept, and in which order runs are done."""
 
+import base64
 import json
 import os
 import re
@@ -111,10 +112,81 @@ ok(
 )
 ok(space["touched_at_end_bytes"] % page == 0 and space["touched_at_end_bytes"] >= 3 * page, "touched is whole pages", space)
 ok(
-    space["touched_peak_bytes"] == space["touched_at_end_bytes"] and set(space["samples"]["touched_bytes"]) == {None},
+    space["touched_peak_bytes"] == space["touched_at_end_bytes"] == space["samples"]["touched_bytes"][-1]
+    and space["samples"]["touched_bytes"] == sorted(space["samples"]["touched_bytes"]),
     "an arena's pages stay touched",
     space,
 )
+
+
+def rounded(number, unit):
+    return -(-number // unit) * unit
+
+
+def near(values, expected):
+    return all(value is not None and abs(value - one) < 1e-6 for value, one in zip(values, expected, strict=True))
+
+
+# Johnstone and Wilson's measures by hand. watermark puts blocks side by side, each with a word, at multiples of 16
+# bytes, behind some 200 bytes of its own. It has a page at first, and when a block does not fit takes 16 KiB, or pages
+# for the whole block when that is more. All that is live is written, so that it is touched.
+hand = trace(["malloc 0x1 2000", "malloc 0x2 4000", "free 0x1", "malloc 0x3 20000", "free 0x3", "malloc 0x4 18000", "free 0x2", "free 0x4"])
+space = rows(replay("--alloc=watermark", "--touch=all", "--passes=space", "--json=-", hand).stdout)[0]["figures"]
+foreign = rows(replay("--alloc=libc", "--passes=space", "--json=-", hand).stdout)[0]
+live = [2000, 6000, 4000, 24000, 4000, 22000, 18000, 0]
+behind = [200 + used for used in (2016, 6032, 6032, 26048, 26048, 44064, 44064, 44064)]
+held = [page]
+for end, size in zip(behind, (2000, 4000, 0, 20000, 0, 18000, 0, 0)):
+    held.append(held[-1] if end <= held[-1] else held[-1] + rounded(max(16384, size + 48), page))
+for name, used in (("held", held[1:]), ("touched", [rounded(end, page) for end in behind])):
+    ok(space["samples"][f"{name}_bytes"] == used, f"{name} after every op", (space["samples"], used))
+    first = used.index(max(used))
+    measures = [
+        sum(u / b - 1 for u, b in zip(used, live) if b) / 7,
+        used[3] / 24000 - 1,
+        max(used) / live[first] - 1,
+        max(used) / 24000 - 1,
+    ]
+    found_measures = [space[f"fragmentation_{i}_{name}"] for i in range(1, 5)]
+    ok(near(found_measures, measures), f"Johnstone and Wilson's four measures of {name}", (found_measures, measures))
+ok(
+    space["metadata_at_peak_bytes"]
+    == space["held_at_peak_bytes"] - space["granted_at_peak_bytes"] - space["free_at_peak_bytes"]
+    and space["metadata_at_peak_bytes"] >= 2016
+    and space["free_at_peak_blocks"] == space["samples"]["free_blocks"][3] == 1,
+    "what is held in no block, and how many blocks are free",
+    space,
+)
+ok(
+    foreign["figures"]["fragmentation_1_touched"] is None
+    and "pages come and go" in foreign["missing"]["fragmentation_1_touched"],
+    "without an arena touched is not known after every op, and that is said",
+    foreign["missing"],
+)
+
+# The map of it: 44 KB in bins of 512 bytes, with what is live in each.
+heap_map = space["heap_map"]
+lines = [base64.b64decode(line) for line in heap_map["live_of_255"]]
+ok(
+    heap_map["bin_bytes"] == 512
+    and heap_map["bin_index"] == list(range(len(lines)))
+    and len(lines) in (87, 88)
+    and heap_map["op_index"] == list(range(8)),
+    "a heap map has bins of one size, up to 128, and ops",
+    heap_map,
+)
+drawn = [sum(line[op] for line in lines) * 512 / 255 for op in range(8)]
+ok(all(0 <= d - b < 2 * len(lines) for d, b in zip(drawn, live)), "all live bytes are in it after every op", drawn)
+second = [place for place, line in enumerate(lines) if line[4]]
+ok(
+    second == list(range(second[0], second[-1] + 1))
+    and second[0] * 512 <= heap_map["lowest_address"] % 512 + 2016 + 512
+    and len(second) in (8, 9)
+    and all(lines[place][4] == 255 for place in second[1:-1]),
+    "a block is where it lies",
+    second,
+)
+os.unlink(hand)
 
 # Without an arena pages come and go: here the most are touched neither at the peak of live nor at the end.
 names = [f"{i * 16 + 16:#x}" for i in range(300)]
