@@ -15,6 +15,8 @@
 const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
 
 const char *const pass_names[PASSES] = {"verify", "space", "arena", "throughput", "latency", "instructions"};
+static const char *const format_names[] = {"table", "markdown", "csv"};
+enum { FORMATS = sizeof format_names / sizeof *format_names };
 const char *const touch_names[TOUCHES] = {"none", "word", "page", "all"};
 
 enum key {
@@ -36,6 +38,7 @@ enum key {
     KEY_RANDOM,
     KEY_GUARD,
     KEY_PLANT,
+    KEY_FORMAT,
 };
 
 static const struct argp_option options[] = {
@@ -78,6 +81,9 @@ static const struct argp_option options[] = {
     {"randomize", KEY_RANDOM, NULL, 0, "Leave address randomisation on in the runs", 2},
     {.doc = "What comes out:", .group = 3},
     {"json", KEY_JSON, "FILE|-", 0, "Append a JSON object a line per run to FILE; '-': only that on stdout, no table",
+     3},
+    {"format", KEY_FORMAT, "table|markdown|csv", 0,
+     "Of the table on stdout (table); csv has a line for each trace and allocator, and nothing where there is no figure",
      3},
     {"list", KEY_LIST, NULL, 0, "List allocators and page sources", 3},
     {"alloc-help", KEY_HELP_ALLOC, "NAME", 0, "The options of an allocator or page source", 3},
@@ -239,6 +245,15 @@ static bool read_touch(const char *text, enum touch *touch, struct error *error)
     return true;
 }
 
+static bool read_format(const char *text, enum table_format *format, struct error *error)
+{
+    const unsigned found = name_index(text, format_names, FORMATS);
+    if (found == FORMATS)
+        return error_set(error, EXIT_USAGE, "--format=%s: one of table, markdown, csv", text);
+    *format = (enum table_format)found;
+    return true;
+}
+
 static bool read_option(struct cli *cli, int key, const char *text, struct error *error)
 {
     uint64_t number;
@@ -260,6 +275,8 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
         return plant_read(text, &cli->plant, &cli->plant_step, error);
     case KEY_TOUCH:
         return read_touch(text, &cli->touch, error);
+    case KEY_FORMAT:
+        return read_format(text, &cli->format, error);
     case KEY_PASSES:
         return read_passes(text, cli->passes, error);
     case KEY_RUNS:
@@ -321,6 +338,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_GUARD:
     case KEY_PLANT:
     case KEY_TOUCH:
+    case KEY_FORMAT:
     case KEY_RUNS:
     case KEY_WARMUP:
     case KEY_LIMIT:
@@ -361,6 +379,8 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
     cli->passes[PASS_ARENA] |= reading.arena_min;
     if (cli->ntraces == 0)
         return error_set(error, EXIT_USAGE, "no trace is named; try traces/*.trace or model:churn, or --help");
+    if (cli->format != FORMAT_TABLE && cli->json != NULL && strcmp(cli->json, "-") == 0)
+        return error_set(error, EXIT_USAGE, "--format: --json=- leaves no table on stdout; give --json a file");
     if (cli->guard[0] != '\0' && cli->passes[PASS_ARENA])
         return error_set(error, EXIT_USAGE, "--guard: has no place in the smallest arena; leave out one of the two");
     if (cli->plant != PLANT_NONE && (cli->guard[0] == '\0' || !cli->passes[PASS_VERIFY]))

@@ -13,6 +13,8 @@
 
 enum request_kind { REQUEST_REPLAY, REQUEST_LIST, REQUEST_HELP };
 
+enum table_format { FORMAT_TABLE, FORMAT_MARKDOWN, FORMAT_CSV };
+
 struct cli {
     enum request_kind request;
     const char *help_name; /* REQUEST_HELP: the allocator or page source */
@@ -26,6 +28,7 @@ struct cli {
     enum plant plant;           /* a mistake to make at plant_step; NO_STEP: none */
     uint64_t plant_step;
     unsigned runs, warmups;
+    enum table_format format;
     const char *json; /* a path, "-", or NULL */
     int cpu;          /* -1: none */
     enum touch touch;

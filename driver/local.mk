@@ -5,6 +5,7 @@ driver_libdriver_a_SOURCES = \
 	driver/fields.h \
 	driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
+	driver/columns.c driver/columns.h \
 	driver/figures.c driver/figures.h \
 	driver/histogram.c driver/histogram.h \
 	driver/icount/command.c driver/icount/summary.c \
@@ -151,8 +152,8 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \

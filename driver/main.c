@@ -49,7 +49,7 @@ static bool do_trace(struct sweep *sweep, const char *path, struct verdict *verd
     const bool fine = sweep_trace(sweep, &study, error);
     progress_clear(sweep->progress);
     if (sweep->rows->fd != 1)
-        table_print(stdout, &study, sweep->cli, table_wants_colour(stdout));
+        table_print(stdout, &study, sweep->cli);
     fflush(stdout);
     judge(verdict, &study);
     study_close(&study);
@@ -71,6 +71,8 @@ static int replay(const struct cli *cli, struct error *error)
     struct sweep sweep = {
         .cli = cli, .host = &host, .launcher = &launcher, .rows = &rows, .progress = &progress, .random = cli->seed};
     bool fine = true;
+    if (rows.fd != 1)
+        table_begin(stdout, cli);
     for (size_t i = 0; fine && i < cli->ntraces; i++)
         fine = do_trace(&sweep, cli->traces[i], &verdict, error);
     if (rows.fd != 1 && (fine || launch_interrupted))

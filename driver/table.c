@@ -1,8 +1,8 @@
 /*
- * table.c - lays the study of a trace out in columns; see table.h.
+ * table.c - lays the study of a trace out in columns, as text, Markdown or CSV; see table.h.
  *
- * Columns are a table of functions: a number, how it is written, and whether less or more is better. The best of each
- * column among the real allocators is marked. A pass that was not asked for has no columns.
+ * In text and Markdown the best of each column among the real allocators is marked. A terminal that is too narrow for
+ * all columns gets them in several blocks. CSV (RFC 4180) has the bare numbers, and nothing where there is none.
  */
 #include "driver/table.h"
 
@@ -10,170 +10,16 @@
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
-#include "driver/figures.h"
+#include "driver/columns.h"
 
-#define CELL_TEXT 64
-#define OP_WIDTH  (-26)
-#define GREEN     "\033[1;32m"
-#define RED       "\033[31m"
-#define BOLD      "\033[1m"
-#define DIM       "\033[2m"
-#define PLAIN     "\033[0m"
-
-/* ---- Numbers ----------------------------------------------------------------------------------------------------- */
-
-static double ns_per_op(const struct study *study, const struct cell *cell)
-{
-    (void)study;
-    return study_ns(cell);
-}
-
-static double ns_spread(const struct study *study, const struct cell *cell)
-{
-    (void)study;
-    return study_spread_ns(cell);
-}
-
-static double mops(const struct study *study, const struct cell *cell)
-{
-    return 1e3 / ns_per_op(study, cell);
-}
-
-static double above_floor(const struct study *study, const struct cell *cell)
-{
-    if (study->floor == NULL || cell->spec.allocator->caps & CAP_YARDSTICK)
-        return NAN;
-    return study_ns(cell) - study_ns(study->floor);
-}
-
-static double latency(const struct cell *cell, double ticks)
-{
-    return cell->latency.runs > 0 ? ticks / cell->latency.ticks_per_ns : NAN;
-}
-
-#define QUANTILE(NAME, Q)                                                                                              \
-    static double NAME(const struct study *study, const struct cell *cell)                                             \
-    {                                                                                                                  \
-        (void)study;                                                                                                   \
-        return latency(cell, histogram_quantile(&cell->latency.histogram, Q));                                         \
-    }
-QUANTILE(p50, 0.50)
-QUANTILE(p99, 0.99)
-QUANTILE(p999, 0.999)
-
-static double most(const struct study *study, const struct cell *cell)
-{
-    (void)study;
-    return latency(cell, cell->latency.most);
-}
-
-static double worst(const struct study *study, const struct cell *cell)
-{
-    (void)study;
-    return cell->latency.runs > 1 ? latency(cell, cell->latency.worst) : NAN; /* one run cannot tell interrupts apart */
-}
-
-#define SPACE(NAME, MEMBER)                                                                                            \
-    static double NAME(const struct study *study, const struct cell *cell)                                             \
-    {                                                                                                                  \
-        return cell->space ? space_figures(cell->space, study->plan.header->peak_live).MEMBER : NAN;                   \
-    }
-SPACE(held, held_ratio)
-SPACE(touched, touched_ratio)
-SPACE(internal, internal_at_peak)
-SPACE(external, external_at_peak)
-
-static double arena(const struct study *study, const struct cell *cell)
-{
-    return arena_ratio(&cell->arena, study->plan.header->peak_live);
-}
-
-#define INSTRUCTIONS(NAME, KIND, MEMBER)                                                                               \
-    static double NAME(const struct study *study, const struct cell *cell)                                             \
-    {                                                                                                                  \
-        const struct icount_figures *figures = &cell->instructions.kinds[KIND];                                        \
-        (void)study;                                                                                                   \
-        return figures->ops > 0 ? (double)figures->MEMBER : NAN;                                                       \
-    }
-INSTRUCTIONS(malloc_mean, OP_MALLOC, mean)
-INSTRUCTIONS(malloc_worst, OP_MALLOC, worst)
-INSTRUCTIONS(free_mean, OP_FREE, mean)
-INSTRUCTIONS(free_worst, OP_FREE, worst)
-INSTRUCTIONS(realloc_mean, OP_REALLOC, mean)
-INSTRUCTIONS(realloc_worst, OP_REALLOC, worst)
-
-/* ---- How they are written ---------------------------------------------------------------------------------------- */
-
-static void write_ns(char *text, double value)
-{
-    snprintf(text, CELL_TEXT, "%.*f", fabs(value) < 9.995 ? 2 : fabs(value) < 999.95 ? 1 : 0, value);
-}
-
-static void write_time(char *text, double ns)
-{
-    if (ns < 999.5)
-        snprintf(text, CELL_TEXT, "%.0f ns", ns);
-    else if (ns < 999.5e3)
-        snprintf(text, CELL_TEXT, "%.*f µs", ns < 99.95e3 ? 1 : 0, ns / 1e3);
-    else
-        snprintf(text, CELL_TEXT, "%.*f ms", ns < 99.95e6 ? 1 : 0, ns / 1e6);
-}
-
-static void write_rate(char *text, double value)
-{
-    snprintf(text, CELL_TEXT, "%.*f", value < 99.95 ? 1 : 0, value);
-}
-
-static void write_ratio(char *text, double value)
-{
-    snprintf(text, CELL_TEXT, value < 99.995 ? "%.3f" : "%.0f", value);
-}
-
-static void write_percent(char *text, double value)
-{
-    snprintf(text, CELL_TEXT, "%.1f%%", value * 100);
-}
-
-static void write_whole(char *text, double value)
-{
-    snprintf(text, CELL_TEXT, "%.0f", value);
-}
-
-enum better { NEITHER, LESS, MORE };
-
-static const struct column {
-    enum pass pass;
-    int width;
-    enum better better;
-    const char *title;
-    double (*value)(const struct study *, const struct cell *);
-    void (*write)(char *text, double value);
-} columns[] = {
-    {PASS_THROUGHPUT, 8, LESS, "ns/op", ns_per_op, write_ns},
-    {PASS_THROUGHPUT, 6, NEITHER, "±", ns_spread, write_ns},
-    {PASS_THROUGHPUT, 8, MORE, "Mops/s", mops, write_rate},
-    {PASS_THROUGHPUT, 8, LESS, "−null", above_floor, write_ns},
-    {PASS_LATENCY, 8, LESS, "p50", p50, write_time},
-    {PASS_LATENCY, 8, LESS, "p99", p99, write_time},
-    {PASS_LATENCY, 8, LESS, "p99.9", p999, write_time},
-    {PASS_LATENCY, 8, NEITHER, "max", most, write_time},
-    {PASS_LATENCY, 8, LESS, "worst", worst, write_time},
-    {PASS_LATENCY, OP_WIDTH, NEITHER, "of op", NULL, NULL},
-    {PASS_SPACE, 7, LESS, "held", held, write_ratio},
-    {PASS_SPACE, 8, LESS, "touched", touched, write_ratio},
-    {PASS_SPACE, 8, LESS, "intern", internal, write_percent},
-    {PASS_SPACE, 8, LESS, "extern", external, write_percent},
-    {PASS_ARENA, 8, LESS, "arena", arena, write_ratio},
-    {PASS_INSTRUCTIONS, 8, LESS, "i/malloc", malloc_mean, write_rate},
-    {PASS_INSTRUCTIONS, 7, LESS, "worst", malloc_worst, write_whole},
-    {PASS_INSTRUCTIONS, 7, LESS, "i/free", free_mean, write_rate},
-    {PASS_INSTRUCTIONS, 7, LESS, "worst", free_worst, write_whole},
-    {PASS_INSTRUCTIONS, 9, LESS, "i/realloc", realloc_mean, write_rate},
-    {PASS_INSTRUCTIONS, 9, LESS, "worst", realloc_worst, write_whole},
-};
-enum { COLUMNS = sizeof columns / sizeof *columns };
+#define GREEN "\033[1;32m"
+#define RED   "\033[31m"
+#define BOLD  "\033[1m"
+#define DIM   "\033[2m"
+#define PLAIN "\033[0m"
 
 /* ---- The page ---------------------------------------------------------------------------------------------------- */
 
@@ -182,7 +28,9 @@ struct page {
     const struct study *study;
     const struct cli *cli;
     bool colour;
+    int line_width; /* 0: no end */
     int name_width;
+    double best[COLUMNS];
 };
 
 static const char *paint(const struct page *page, const char *colour)
@@ -229,38 +77,43 @@ static double best_of(const struct page *page, const struct column *column)
     return values > 1 ? best : NAN;
 }
 
-static void put_worst_op(const struct page *page, const struct cell *cell)
+static bool shown(const struct page *page, size_t column)
 {
-    char text[CELL_TEXT];
-    if (cell->latency.runs == 0) {
-        put(page, OP_WIDTH, " -", "");
-        return;
-    }
-    const uint64_t step = cell->latency.runs > 1 ? cell->latency.worst_step : cell->latency.most_step;
-    const struct op op = study_op(&page->study->plan, step);
-    snprintf(text, sizeof text, " %s %" PRIu64 " #%" PRIu64, op_names[op.kind], op.size, step);
-    put(page, OP_WIDTH, text, "");
+    return page->cli->passes[columns[column].pass];
 }
 
-static void put_row(const struct page *page, const struct cell *cell, const double best[COLUMNS])
+/* What a column has of an allocator, as people read it; "-" where there is nothing. Returns whether it is the best. */
+static bool cell_text(const struct page *page, const struct cell *cell, size_t column, char text[COLUMN_TEXT])
 {
-    char name[CELL_TEXT];
+    const struct column *at = &columns[column];
+    snprintf(text, COLUMN_TEXT, "-");
+    if (at->value == NULL) {
+        column_worst_op(text, page->study, cell);
+        return false;
+    }
+    const double value = at->value(page->study, cell);
+    if (!isnan(value))
+        at->write(text, value);
+    return !yardstick(cell) && value == page->best[column];
+}
+
+/* Words keep a second space to the number before them. */
+static void put_column(const struct page *page, size_t column, const char *text, const char *colour)
+{
+    if (columns[column].width < 0)
+        fputc(' ', page->out);
+    put(page, columns[column].width + (columns[column].width < 0), text, colour);
+}
+
+static void put_row(const struct page *page, const struct cell *cell, size_t from, size_t to)
+{
     const size_t length = strlen(cell->text);
-    const char *tail = length > (size_t)page->name_width ? cell->text + length - (size_t)page->name_width : cell->text;
-    snprintf(name, sizeof name, "%s", tail);
+    const char *name = length > (size_t)page->name_width ? cell->text + length - (size_t)page->name_width : cell->text;
     put(page, -page->name_width, name, cell->failed ? RED : yardstick(cell) ? DIM : BOLD);
-    for (size_t i = 0; i < COLUMNS; i++) {
-        char text[CELL_TEXT] = "-";
-        if (!page->cli->passes[columns[i].pass])
-            continue;
-        if (columns[i].value == NULL) {
-            put_worst_op(page, cell);
-            continue;
-        }
-        const double value = columns[i].value(page->study, cell);
-        if (!isnan(value))
-            columns[i].write(text, value);
-        put(page, columns[i].width, text, !yardstick(cell) && value == best[i] ? GREEN : "");
+    for (size_t i = from; i < to; i++) {
+        char text[COLUMN_TEXT];
+        if (shown(page, i))
+            put_column(page, i, text, cell_text(page, cell, i, text) ? GREEN : "");
     }
     fputc('\n', page->out);
 }
@@ -280,36 +133,36 @@ static const char *grouped(uint64_t number, char text[32])
     return text;
 }
 
-static void put_heading(const struct page *page)
+static void put_facts(const struct page *page)
 {
     const struct plan_header *header = page->study->plan.header;
     char ops[32], blocks[32], threads[32];
-    fprintf(page->out, "%s%s%s  %s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s%s\n",
-            paint(page, BOLD), page->study->name, paint(page, PLAIN), grouped(page->study->ops, ops),
-            grouped(header->threads, threads), header->threads == 1 ? "" : "s", (double)header->peak_live / (1 << 20),
-            grouped(header->nslots, blocks), page->study->arena_bytes < 10 << 20 ? 2 : 0,
-            (double)page->study->arena_bytes / (1 << 20), page->study->truncated ? ", cut off" : "",
-            page->cli->guard[0] != '\0' ? ", guarded" : "");
+    fprintf(page->out, "%s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s%s\n",
+            grouped(page->study->ops, ops), grouped(header->threads, threads), header->threads == 1 ? "" : "s",
+            (double)header->peak_live / (1 << 20), grouped(header->nslots, blocks),
+            page->study->arena_bytes < 10 << 20 ? 2 : 0, (double)page->study->arena_bytes / (1 << 20),
+            page->study->truncated ? ", cut off" : "", page->cli->guard[0] != '\0' ? ", guarded" : "");
+}
+
+static void put_titles(const struct page *page, size_t from, size_t to)
+{
     put(page, -page->name_width, "allocator", DIM);
-    for (size_t i = 0; i < COLUMNS; i++)
-        if (page->cli->passes[columns[i].pass]) {
-            const bool left = columns[i].width < 0;
-            char title[CELL_TEXT];
-            snprintf(title, sizeof title, "%s%s", left ? " " : "", columns[i].title);
-            put(page, columns[i].width, title, DIM);
-        }
+    for (size_t i = from; i < to; i++)
+        if (shown(page, i))
+            put_column(page, i, columns[i].title, DIM);
     fputc('\n', page->out);
 }
 
 /* The ops whose counts are the worst, a line for each allocator. */
-static void put_worst_counts(const struct page *page)
+static void put_worst_counts(const struct page *page, const char *item)
 {
     static const enum op_kind kinds[] = {OP_MALLOC, OP_FREE, OP_REALLOC};
     for (size_t i = 0; i < page->study->ncells; i++) {
         const struct cell *cell = &page->study->cells[i];
-        const char *before = "  worst instructions of ";
+        const char *before = "worst instructions of ";
         if (!cell->instructions.done)
             continue;
+        fputs(item, page->out);
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
             const struct icount_figures *figures = &cell->instructions.kinds[kinds[k]];
             if (figures->ops == 0)
@@ -323,10 +176,168 @@ static void put_worst_counts(const struct page *page)
     }
 }
 
-void table_print(FILE *out, const struct study *study, const struct cli *cli, bool colour)
+/* Whether a stream is a terminal that wants colour: NO_COLOR (no-color.org) and TERM=dumb do not. */
+static bool wants_colour(FILE *out)
 {
-    struct page page = {.out = out, .study = study, .cli = cli, .colour = colour, .name_width = 10};
-    double best[COLUMNS];
+    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
+    return isatty(fileno(out)) && (no == NULL || no[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+}
+
+/* Of a terminal; 0: the stream is none, and a line may be as long as it likes. */
+static int line_width(FILE *out)
+{
+    struct winsize size;
+    return isatty(fileno(out)) && ioctl(fileno(out), TIOCGWINSZ, &size) == 0 ? size.ws_col : 0;
+}
+
+/* The columns from one on that fit into a line, those of a pass together where that can be; the first that does not. */
+static size_t block_end(const struct page *page, size_t from)
+{
+    int width = page->name_width + 1;
+    size_t end = from, whole = from; /* whole: the last end of a pass */
+    for (; end < COLUMNS; end++) {
+        if (end > from && columns[end].pass != columns[end - 1].pass)
+            whole = end;
+        if (shown(page, end))
+            width += abs(columns[end].width);
+        if (page->line_width > 0 && width > page->line_width && end > from)
+            return whole > from ? whole : end;
+    }
+    return end;
+}
+
+static void print_text(const struct page *page)
+{
+    const struct study *study = page->study;
+    fprintf(page->out, "%s%s%s  ", paint(page, BOLD), study->name, paint(page, PLAIN));
+    put_facts(page);
+    for (size_t from = 0, to; from < COLUMNS; from = to) {
+        to = block_end(page, from);
+        if (from > 0)
+            fputc('\n', page->out);
+        put_titles(page, from, to);
+        for (size_t i = 0; i < study->ncells; i++)
+            put_row(page, &study->cells[i], from, to);
+    }
+    put_worst_counts(page, "  ");
+    for (size_t i = 0; i < study->ncells; i++)
+        if (study->cells[i].why[0] != '\0')
+            fprintf(page->out, "  %s%s%s %s\n", study->cells[i].failed ? paint(page, RED) : paint(page, BOLD),
+                    study->cells[i].text, paint(page, PLAIN), study->cells[i].why);
+    fputc('\n', page->out);
+}
+
+/* Text with a backslash before what would be markup. */
+static void put_markdown(FILE *out, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("\\`*_|<[]#", *text))
+            fputc('\\', out);
+        fputc(*text, out);
+    }
+}
+
+static void print_markdown(const struct page *page)
+{
+    const struct study *study = page->study;
+    FILE *out = page->out;
+    fputs("### ", out);
+    put_markdown(out, study->name);
+    fputs("\n\n", out);
+    put_facts(page);
+    fputs("\n| allocator |", out);
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (shown(page, i))
+            fprintf(out, " %s |", columns[i].title);
+    fputs("\n| --- |", out);
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (shown(page, i))
+            fputs(columns[i].width < 0 ? " --- |" : " ---: |", out);
+    for (size_t i = 0; i < study->ncells; i++) {
+        fputs("\n| ", out);
+        put_markdown(out, study->cells[i].text);
+        fputs(" |", out);
+        for (size_t k = 0; k < COLUMNS; k++) {
+            char text[COLUMN_TEXT];
+            if (!shown(page, k))
+                continue;
+            const char *mark = cell_text(page, &study->cells[i], k, text) ? "**" : "";
+            fprintf(out, " %s%s%s |", mark, text, mark);
+        }
+    }
+    fputs("\n\n", out);
+    put_worst_counts(page, "- ");
+    for (size_t i = 0; i < study->ncells; i++)
+        if (study->cells[i].why[0] != '\0') {
+            fputs("- ", out);
+            put_markdown(out, study->cells[i].text);
+            fputs(study->cells[i].failed ? " failed: " : ": ", out);
+            put_markdown(out, study->cells[i].why);
+            fputc('\n', out);
+        }
+    fputc('\n', out);
+}
+
+/* A field of CSV, quoted where it has to be. */
+static void put_csv(FILE *out, const char *text)
+{
+    const bool quote = strpbrk(text, ",\"\r\n") != NULL;
+    if (quote)
+        fputc('"', out);
+    for (; *text; text++) {
+        if (*text == '"')
+            fputc('"', out);
+        fputc(*text, out);
+    }
+    if (quote)
+        fputc('"', out);
+}
+
+static void print_csv(const struct page *page)
+{
+    FILE *out = page->out;
+    for (size_t i = 0; i < page->study->ncells; i++) {
+        const struct cell *cell = &page->study->cells[i];
+        put_csv(out, page->study->name);
+        fputc(',', out);
+        put_csv(out, cell->text);
+        for (size_t k = 0; k < COLUMNS; k++) {
+            char text[COLUMN_TEXT] = "";
+            if (!shown(page, k))
+                continue;
+            const double value = columns[k].value ? columns[k].value(page->study, cell) : NAN;
+            if (columns[k].value == NULL)
+                column_worst_op(text, page->study, cell);
+            else if (!isnan(value))
+                snprintf(text, sizeof text, "%.9g", value);
+            fputc(',', out);
+            put_csv(out, text);
+        }
+        fprintf(out, ",%s,", cell->failed ? "failed" : "done");
+        put_csv(out, cell->why);
+        fputs("\r\n", out);
+    }
+}
+
+void table_begin(FILE *out, const struct cli *cli)
+{
+    if (cli->format != FORMAT_CSV)
+        return;
+    fputs("trace,allocator", out);
+    for (size_t i = 0; i < COLUMNS; i++)
+        if (cli->passes[columns[i].pass])
+            fprintf(out, ",%s", columns[i].name);
+    fputs(",status,note\r\n", out);
+}
+
+void table_print(FILE *out, const struct study *study, const struct cli *cli)
+{
+    struct page page = {.out = out,
+                        .study = study,
+                        .cli = cli,
+                        .colour = cli->format == FORMAT_TABLE && wants_colour(out),
+                        .line_width = line_width(out),
+                        .name_width = 10};
     for (size_t i = 0; i < study->ncells; i++) {
         const int width = (int)strlen(study->cells[i].text);
         page.name_width = width > page.name_width ? width : page.name_width;
@@ -334,54 +345,56 @@ void table_print(FILE *out, const struct study *study, const struct cli *cli, bo
     if (page.name_width > 28)
         page.name_width = 28;
     for (size_t i = 0; i < COLUMNS; i++)
-        best[i] = columns[i].value && cli->passes[columns[i].pass] ? best_of(&page, &columns[i]) : NAN;
-    put_heading(&page);
-    for (size_t i = 0; i < study->ncells; i++)
-        put_row(&page, &study->cells[i], best);
-    put_worst_counts(&page);
-    for (size_t i = 0; i < study->ncells; i++)
-        if (study->cells[i].why[0] != '\0')
-            fprintf(out, "  %s%s%s %s\n", study->cells[i].failed ? paint(&page, RED) : paint(&page, BOLD),
-                    study->cells[i].text, paint(&page, PLAIN), study->cells[i].why);
-    fputc('\n', out);
+        page.best[i] = columns[i].value && shown(&page, i) ? best_of(&page, &columns[i]) : NAN;
+    switch (cli->format) {
+    case FORMAT_TABLE:
+        print_text(&page);
+        break;
+    case FORMAT_MARKDOWN:
+        print_markdown(&page);
+        break;
+    case FORMAT_CSV:
+        print_csv(&page);
+        break;
+    }
 }
 
 void table_legend(FILE *out, const struct cli *cli)
 {
+    const char *item = cli->format == FORMAT_MARKDOWN ? "- " : "";
+    if (cli->format == FORMAT_CSV)
+        return;
     if (cli->passes[PASS_THROUGHPUT])
         fprintf(out,
-                "ns/op, Mops/s: processor time, median of the runs (up to %u); ±: half the distance between their "
-                "quartiles. −null: "
-                "less what "
-                "the loop itself takes.\n",
-                cli->runs);
+                "%sns/op, Mops/s: processor time, median of the runs (up to %u); ±: half the distance between their "
+                "quartiles. −null:\n  less what the loop itself takes.\n",
+                item, cli->runs);
     if (cli->passes[PASS_LATENCY])
         fprintf(out,
-                "p50 … max: of all single calls, the clock's own cost included. worst: the largest of every op's least "
-                "over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: kind, "
-                "bytes, #index from 0.\n");
+                "%sp50 … max: of all single calls, the clock's own cost included. worst: the largest of every op's "
+                "least over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: "
+                "kind, bytes, #index from 0.\n",
+                item);
     if (cli->passes[PASS_SPACE])
         fprintf(out,
-                "held, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
+                "%sheld, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
                 "back.\n  intern: 1 − requested/granted, extern: 1 − largest free/free total, both at the peak of "
-                "live.\n");
+                "live.\n",
+                item);
     if (cli->passes[PASS_ARENA])
-        fprintf(out, "arena: the smallest in which the trace completes, over the peak requested; of libc the smallest "
-                     "limit on its\n  private writable memory.\n");
+        fprintf(out,
+                "%sarena: the smallest in which the trace completes, over the peak requested; of libc the smallest "
+                "limit on its\n  private writable memory.\n",
+                item);
     if (cli->passes[PASS_INSTRUCTIONS])
-        fprintf(
-            out,
-            "i/malloc, i/free, i/realloc: instructions (%s) of a call, their mean, and the worst; the page source's "
-            "are not in\n  it, but for one that is replayed alone.\n",
-            cli->isa);
+        fprintf(out,
+                "%si/malloc, i/free, i/realloc: instructions (%s) of a call, their mean, and the worst; the page "
+                "source's are not in\n  it, but for one that is replayed alone.\n",
+                item, cli->isa);
     if (cli->guard[0] != '\0')
-        fprintf(out, "guarded: figures contain what the debugging layer costs, but for null and the oracle, which it does not "
-                     "fit.\n");
-    fprintf(out, "-: not measured.\n");
-}
-
-bool table_wants_colour(FILE *out)
-{
-    const char *no = getenv("NO_COLOR"), *term = getenv("TERM");
-    return isatty(fileno(out)) && (no == NULL || no[0] == '\0') && (term == NULL || strcmp(term, "dumb") != 0);
+        fprintf(out,
+                "%sguarded: figures contain what the debugging layer costs, but for null and the oracle, which it does "
+                "not fit.\n",
+                item);
+    fprintf(out, "%sA dash: not measured.\n", item);
 }

@@ -7,13 +7,14 @@
 #include "driver/cli.h"
 #include "driver/study.h"
 
-/* Prints what is known about a trace; in colour when asked. */
-void table_print(FILE *out, const struct study *study, const struct cli *cli, bool colour);
+/* Prints what stands once before all tables: the names of a CSV's columns. */
+void table_begin(FILE *out, const struct cli *cli);
 
-/* Prints what the columns mean, once below all tables. */
+/* Prints what is known about a trace, as cli->format says; on a terminal that wants it in colour, and within its width.
+ */
+void table_print(FILE *out, const struct study *study, const struct cli *cli);
+
+/* Prints what the columns mean, once below all tables; a CSV has no place for it. */
 void table_legend(FILE *out, const struct cli *cli);
-
-/* Whether a stream is a terminal that wants colour: NO_COLOR (no-color.org) and TERM=dumb do not. */
-bool table_wants_colour(FILE *out);
 
 #endif
