@@ -32,6 +32,7 @@ resultsdir = $(pkgdatadir)/results
 dist_results_DATA = results/schema.json
 
 bin_SCRIPTS += $(analysis_programs)
+dist_man_MANS += analysis/compare.1 analysis/plot.1 analysis/publish.1
 CLEANFILES += $(analysis_programs)
 EXTRA_DIST += analysis/script.in
 $(analysis_programs): analysis/script.in Makefile

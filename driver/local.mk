@@ -74,6 +74,7 @@ driver/icount/worker-aarch64: $(other_worker_files) traces/plan.h traces/trace.h
 endif
 
 bin_PROGRAMS += replay
+dist_man_MANS += driver/replay.1
 replay_SOURCES = driver/main.c
 replay_CPPFLAGS = $(driver_libdriver_a_CPPFLAGS)
 replay_LDADD = $(driver_libs)
@@ -92,6 +93,21 @@ driver/build.h: driver-build-facts
 	  flags=`echo $(CPPFLAGS) $(CFLAGS) $(SAN_CFLAGS)`; echo "#define BUILD_FLAGS \"$$flags\""; \
 	} > $@.new; \
 	if cmp -s $@.new $@; then rm -f $@.new; else mv $@.new $@; fi
+
+# bash-completion looks for a file of the program's name.
+EXTRA_DIST += driver/completion.bash
+completionsdir = $(datadir)/bash-completion/completions
+completed_programs = replay record trace compare plot publish
+install-data-local:
+	@$(MKDIR_P) '$(DESTDIR)$(completionsdir)'; names=; \
+	for program in $(completed_programs); do \
+	  names="$$names -e s/heapbench-$$program/`echo $$program | $(installed_name)`/"; done; \
+	for program in $(completed_programs); do \
+	  $(SED) $$names '$(srcdir)/driver/completion.bash' \
+	    >'$(DESTDIR)$(completionsdir)'/`echo $$program | $(installed_name)` || exit 1; done
+uninstall-local:
+	@cd '$(DESTDIR)$(completionsdir)' 2>/dev/null || exit 0; \
+	for program in $(completed_programs); do rm -f `echo $$program | $(installed_name)`; done
 
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
@@ -152,8 +168,8 @@ check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
 TESTS += driver/icount/tests/icount.py
-dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \

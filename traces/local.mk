@@ -19,6 +19,7 @@ traces_libtraces_a_CPPFLAGS = $(AM_CPPFLAGS) $(TRACE_LIBS_CFLAGS)
 traces/libtraces_a-column.$(OBJEXT) traces/libtraces_a-native.$(OBJEXT) traces/libtraces_a-plan.$(OBJEXT): CFLAGS += -O3
 
 bin_PROGRAMS += trace
+dist_man_MANS += traces/tool/trace.1
 trace_SOURCES = traces/tool/main.c traces/tool/tool.h traces/tool/convert.c traces/tool/info.c \
 	traces/tool/spread.c traces/tool/spread.h
 trace_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)

@@ -1,5 +1,6 @@
 # The recorder: the tool, and the library that it preloads.
 bin_PROGRAMS += record
+dist_man_MANS += traces/record/record.1
 record_SOURCES = traces/record/record.c traces/record/recording.c traces/record/recording.h \
 	traces/record/image.c traces/record/image.h traces/record/blocks.c traces/record/blocks.h \
 	traces/record/ring_reader.c traces/record/ring_reader.h traces/record/ring.h traces/record/futex.c
