@@ -123,6 +123,14 @@ def _held_at_end(rows: pd.DataFrame) -> Figure:
     return Figure(figures["held_at_end_bytes"] / figures["held_peak_bytes"], rows_of(last))
 
 
+def _metadata(rows: pd.DataFrame) -> Figure:
+    last = rows.iloc[-1:]
+    figures = last.iloc[0]["figures"]
+    if figures.get("metadata_at_peak_bytes") is None or not figures["requested_peak_bytes"]:
+        return _missing(last, "metadata_at_peak_bytes")
+    return Figure(figures["metadata_at_peak_bytes"] / figures["requested_peak_bytes"], rows_of(last))
+
+
 def op_text(op: dict[str, Any]) -> str:
     """An op as a reader of the trace would find it."""
     align = f" aligned to {op['align_bytes']}" if "align_bytes" in op else ""
@@ -263,6 +271,33 @@ COLUMNS = [
         "1 - largest free/all free at the peak of live.",
         "space",
         last_of("external_fragmentation_at_peak"),
+        _percent,
+    ),
+    Column(
+        "metadata",
+        "metadata",
+        "%",
+        "What is held in no block, used or free, over live, at the peak of live.",
+        "space",
+        _metadata,
+        _percent,
+    ),
+    Column(
+        "mean_fragmentation",
+        "J&W 1",
+        "%",
+        "Johnstone and Wilson's measure 1: (held - live)/live, the mean over all ops.",
+        "space",
+        last_of("fragmentation_1_held"),
+        _percent,
+    ),
+    Column(
+        "peak_fragmentation",
+        "J&W 3",
+        "%",
+        "Johnstone and Wilson's measure 3: the same at the peak of held, with what was live when it was reached.",
+        "space",
+        last_of("fragmentation_3_held"),
         _percent,
     ),
 ]

@@ -15,6 +15,7 @@ analysis_files = \
 plot_files = \
 	analysis/plots/__init__.py \
 	analysis/plots/base.py \
+	analysis/plots/heapmap.py \
 	analysis/plots/instructions.py \
 	analysis/plots/latency.py \
 	analysis/plots/memory.py \

@@ -262,6 +262,7 @@ def _inline(picture: Picture) -> Markup:
     picture.figure.savefig(text, format="svg", metadata={"Date": None})
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
+    svg = re.sub(r'(<image [^>]*) id="[^"]*"', r"\1", svg)  # equal images have equal ids, which nothing refers to
     svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{picture.name}-", svg)
     label = f'role="img" aria-label="Picture: {picture.name}"'
     return Markup(

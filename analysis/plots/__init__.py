@@ -1,6 +1,7 @@
 """Every picture, by its name: a function from results and a selection to a Picture. A new one is a line here."""
 
 from analysis.plots.base import Maker
+from analysis.plots.heapmap import heapmap
 from analysis.plots.instructions import instructions
 from analysis.plots.latency import latency
 from analysis.plots.memory import fragmentation, memory
@@ -13,5 +14,6 @@ PICTURES: dict[str, Maker] = {
     "instructions": instructions,
     "memory": memory,
     "fragmentation": fragmentation,
+    "heapmap": heapmap,
     "pareto": pareto,
 }

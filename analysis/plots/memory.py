@@ -14,24 +14,43 @@ from analysis.load import Results
 from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
 
 MIB = 1 << 20
+THIN = 0.7  # points: touched, where held is not known
 HIGHEST = 2.5  # of the peak of live: what is above leaves the panel
+
+
+def _drawn(figures: dict[str, Any]) -> str | None:
+    """What is drawn of a row: held, or touched where that is not known."""
+    names = ("held_bytes", "touched_bytes")
+    known = [name for name in names if figures[name.replace("_", "_peak_")] is not None]
+    return known[0] if known else None
 
 
 def memory(results: Results, selection: Selection) -> Picture:
     """Held at up to 256 points of the replay, a line an allocator; the grey area is what is live."""
     table = selection.of(results.of_pass("space"))
-    known = table["figures"].map(lambda figures: figures["held_peak_bytes"] is not None)
-    table = need(table[known], "bytes held", "space")
+    drawn = table["figures"].map(_drawn)
+    table = need(table.assign(drawn=drawn)[drawn.notna()], "bytes held", "space")
     traces = list(by_trace(table))
     looks = style.looks_of(style.order_of(table["allocator"]))
-    live = Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)")
-    page = sheet(len(traces), len(looks) + 1, share=False)
+    held = set(table.loc[table["drawn"] == "held_bytes", "allocator"])
+    extra = [
+        Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=THIN, label=f"{spec}, touched")
+        for spec, look in looks.items()
+        if spec not in held
+    ]
+    extra.append(Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)"))
+    page = sheet(len(traces), len(held) + len(extra), share=False)
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
         for _, row in rows.iterrows():
             samples, look = row["figures"]["samples"], looks[row["allocator"]]
-            held = np.array(samples["held_bytes"], dtype=float) / MIB
-            axes.plot(np.array(samples["op_index"]) / 1e3, held, color=look.colour, linestyle=look.dash)
+            axes.plot(
+                np.array(samples["op_index"]) / 1e3,
+                np.array(samples[row["drawn"]], dtype=float) / MIB,
+                color=look.colour,
+                linestyle=look.dash,
+                linewidth=None if row["drawn"] == "held_bytes" else THIN,
+            )
         samples = rows.iloc[0]["figures"]["samples"]
         ops, requested = np.array(samples["op_index"]) / 1e3, np.array(samples["requested_bytes"]) / MIB
         axes.fill_between(ops, requested, color="#cccccc", linewidth=0)
@@ -41,11 +60,12 @@ def memory(results: Results, selection: Selection) -> Picture:
         axes.set_xlabel("op [thousands]")
     for axes in page.panels[::3]:
         axes.set_ylabel("memory [MiB]")
-    page.legend(looks, extra=[live])
+    page.legend(held, extra=extra)
     caption = (
         "Memory taken from the page source as the replay goes on, at up to 256 evenly spaced ops of one replay (it "
-        f"repeats exactly), over what the program asked for (grey). Above {HIGHEST} times the peak of live a line leaves "
-        "its panel."
+        "repeats exactly), over what the program asked for (grey). Mallocs of others reserve more than they use: of "
+        "them the thin line is what they have really written. Above "
+        f"{HIGHEST} times the peak of live a line leaves its panel."
     )
     return Picture("memory", page.figure, caption, rows_of(table))
 
@@ -55,17 +75,11 @@ PARTS = {"internal": "#4477AA", "external": "#EE6677", "metadata": "#CCBB44"}
 
 def _parts(figures: dict[str, Any]) -> dict[str, float] | None:
     """What is held beyond the live bytes at the peak of live, over them; None where it is not known."""
-    live, granted, held = (
-        figures[name] for name in ("requested_peak_bytes", "granted_at_peak_bytes", "held_at_peak_bytes")
-    )
-    free = figures.get("free_at_peak_bytes")
-    if held is None or free is None or not live:
+    live, granted = figures["requested_peak_bytes"], figures["granted_at_peak_bytes"]
+    free, metadata = figures["free_at_peak_bytes"], figures.get("metadata_at_peak_bytes")
+    if free is None or metadata is None or not live:
         return None
-    return {
-        "internal": (granted - live) / live,
-        "external": free / live,
-        "metadata": max(0, held - granted - free) / live,
-    }
+    return {"internal": (granted - live) / live, "external": free / live, "metadata": metadata / live}
 
 
 def fragmentation(results: Results, selection: Selection) -> Picture:
@@ -97,8 +111,8 @@ def fragmentation(results: Results, selection: Selection) -> Picture:
     page.foot.legend(handles=[Patch(color=c, label=p) for p, c in PARTS.items()], loc="center", ncols=3)
     caption = (
         "Memory held at the peak of live beyond the live bytes, in percent of them: internal (blocks larger than asked "
-        "for), external (free blocks) and metadata (all else: headers, tables, unused ends). Bars that end in a number "
-        "are longer than drawn."
+        "for), external (free blocks) and metadata (what is in no block: headers, tables, unused ends, and what watermark "
+        "loses). Bars that end in a number are longer than drawn."
     )
     return Picture("fragmentation", page.figure, caption, rows_of(table))
 

@@ -13,6 +13,7 @@ except ImportError:
     skip("plots", "this python3 has no matplotlib (Debian: python3-matplotlib)")
     finish()
 
+import numpy as np  # noqa: E402
 from matplotlib.axes import Axes  # noqa: E402
 from matplotlib.text import Text  # noqa: E402
 
@@ -20,6 +21,7 @@ from analysis import style  # noqa: E402
 from analysis.load import load  # noqa: E402
 from analysis.plots import PICTURES  # noqa: E402
 from analysis.plots.base import Selection  # noqa: E402
+from analysis.plots.heapmap import shares  # noqa: E402
 
 names = "null,libc,watermark,pool,freelist,slob,buddy,slab,segfit,tlsf"
 rows = measured(f"--alloc={names}", "--runs=2", "--passes=space,throughput,latency,instructions")
@@ -91,6 +93,27 @@ for name, make in PICTURES.items():
     ok(len(picture.rows) > 0 and {file for file, _ in picture.rows} == {path}, f"{name}: it names its rows")
     ok(len(picture.caption) > 40, f"{name}: it has a caption", picture.caption)
     picture.close()
+
+# Bins 0, 1 and 5 of which the last is far away: a line of nothing stands for the gap.
+drawn = shares({"bin_index": [0, 1, 5], "live_of_255": ["AP8=", "/wA=", "ZmY="]})
+ok(
+    drawn.shape == (4, 2)
+    and drawn[[0, 1, 3]].round(6).tolist() == [[0, 100], [100, 0], [40, 40]]
+    and np.isnan(drawn[2]).all(),
+    "heapmap: bins are read from the rows, and a gap is told from what is empty",
+    drawn,
+)
+
+# Of a malloc that does not say what it holds, what it touched is drawn.
+hidden = [
+    {**row, "figures": {**row["figures"], **({"held_peak_bytes": None} if row["allocator"]["spec"] == "libc" else {})}}
+    for row in rows
+    if row["pass"] == "space" and row["allocator"]["spec"] in ("libc", "slab")
+]
+picture = PICTURES["memory"](load([written(hidden)]), Selection())
+named = {text for text, _ in texts_of(picture.figure)}
+ok({"libc, touched", "slab"} <= named, "memory: where held is not known, touched is drawn, and said", named)
+picture.close()
 
 result = plot("all", path, "--directory=out")
 files = set(os.listdir(os.path.join(work.name, "out")))

@@ -82,6 +82,21 @@ AGAIN = {
     "internal": lambda figures: 1
     - figures[-1]["requested_peak_bytes"] / figures[-1]["granted_at_peak_bytes"],
     "external": last("external_fragmentation_at_peak"),
+    "metadata": lambda figures: (
+        figures[-1]["held_at_peak_bytes"]
+        - figures[-1]["granted_at_peak_bytes"]
+        - figures[-1]["free_at_peak_bytes"]
+    )
+    / figures[-1]["requested_peak_bytes"],
+    # The trace is so short that every op is a sample.
+    "mean_fragmentation": lambda figures: statistics.mean(
+        held / live - 1
+        for held, live in zip(
+            figures[-1]["samples"]["held_bytes"], figures[-1]["samples"]["requested_bytes"], strict=True
+        )
+        if live
+    ),
+    "peak_fragmentation": last("fragmentation_3_held"),
 }
 
 names = "null,libc,watermark,pool,freelist,slob,buddy,slab,segfit,tlsf"
