@@ -3,14 +3,14 @@
 Figures that repeat exactly (instructions, memory) changed when they differ. Times did when three things hold: the
 Mann-Whitney test, corrected for the number of comparisons, finds a difference; the medians differ by more than the
 threshold; and the whole bootstrap interval of their ratio lies beyond 1. The threshold is what two sweeps of one build
-differ by on a shared machine; `make selftest-stat` measures it.
+differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -104,10 +104,10 @@ def _exact(name: tuple[str, ...], metric: Metric, before: list[float], after: li
     return Change(name[0], name[2], metric, before_, after_, ratio_, None, None, verdict)
 
 
-def _judge(found: statistics.Difference, p: float, threshold: float) -> str:
+def judge(found: statistics.Difference, threshold: float = THRESHOLD) -> str:
+    """The verdict on a difference whose p is corrected."""
     ratio = found.ratio
-    sure = p <= ALPHA and (ratio.low > 1 or ratio.high < 1)
-    if not sure or abs(math.log(ratio.median)) <= math.log1p(threshold):
+    if not found.sure(ALPHA) or abs(math.log(ratio.median)) <= math.log1p(threshold):
         return "within noise"
     return "worse" if ratio.median > 1 else "better"
 
@@ -122,9 +122,9 @@ def _timed(
     for name, (before, after) in pairs.items():
         old, new = statistics.median_interval(before), statistics.median_interval(after)
         if name in found:
-            one = found[name]
-            verdict = _judge(one, corrected[name], threshold)
-            yield Change(name[0], name[2], metric, old, new, one.ratio, one.delta, corrected[name], verdict)
+            one = replace(found[name], p=corrected[name])
+            verdict = judge(one, threshold)
+            yield Change(name[0], name[2], metric, old, new, one.ratio, one.delta, one.p, verdict)
         else:
             ratio = statistics.Interval(new.median / old.median, math.nan, math.nan, min(old.n, new.n))
             yield Change(

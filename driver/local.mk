@@ -151,8 +151,8 @@ bench-scaling: replay driver/icount/icount.so
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
-# An allocator that goes wrong on demand, and one built for another contract.
-check_PROGRAMS += driver/tests/faulty.so driver/tests/other_abi.so
+# An allocator that goes wrong on demand, one built for another contract, and one that is slower by a chosen amount.
+check_PROGRAMS += driver/tests/faulty.so driver/tests/other_abi.so driver/tests/slowed.so
 driver_tests_faulty_so_SOURCES = driver/tests/faulty.c
 driver_tests_faulty_so_CFLAGS = $(AM_CFLAGS) -fPIC
 driver_tests_faulty_so_LDFLAGS = -shared
@@ -160,6 +160,9 @@ driver_tests_other_abi_so_SOURCES = driver/tests/faulty.c
 driver_tests_other_abi_so_CPPFLAGS = $(AM_CPPFLAGS) -DFAULTY_ABI=999
 driver_tests_other_abi_so_CFLAGS = $(AM_CFLAGS) -fPIC
 driver_tests_other_abi_so_LDFLAGS = -shared
+driver_tests_slowed_so_SOURCES = driver/tests/slowed.c allocators/segfit.c allocators/resize.c
+driver_tests_slowed_so_CFLAGS = $(AM_CFLAGS) -fPIC
+driver_tests_slowed_so_LDFLAGS = -shared
 
 EXTRA_DIST += driver/tests/tap.py
 

@@ -1,0 +1,265 @@
+"""selftest.py - the harness proves itself on the machine that it runs on: what its statistics can tell apart
+(selftest_stat.py), and how far two sweeps of the same agree (selftest_repeat.py).
+
+It runs ./replay as a user would, and judges by the functions that ./compare uses. The rows are kept, apart from other
+results: --from judges them again without measuring.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from analysis import selftest_repeat, selftest_stat
+from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_LACKS, Parser, fail, read_results, words
+from analysis.selftest_stat import PLANTED, Findings
+
+PROGRAM = "selftest"
+BUILD = Path(sys.argv[0]).resolve().parent
+TRACES = Path(__file__).resolve().parent.parent / "traces"
+
+# What --quick does: enough to see it work, too little to judge by.
+QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
+
+OUTSIDE_SHOWN = 20
+
+
+def _replay(arguments: Sequence[str], rows: Path) -> None:
+    """One sweep, its rows appended to the file. That an allocator cannot do a trace is a row."""
+    command = [str(BUILD / "replay"), f"--json={rows}", *arguments]
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError as error:
+        fail(PROGRAM, EXIT_LACKS, f"{command[0]}: {error.strerror}; build it: make replay")
+    if result.returncode not in (EXIT_DONE, EXIT_FAILED):
+        fail(PROGRAM, result.returncode, f"{' '.join(command)} ended so: {result.stderr.strip()}")
+
+
+def _fresh(path: Path) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("")
+    except OSError as error:
+        fail(PROGRAM, EXIT_LACKS, f"{path}: {error.strerror}")
+    return path
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    Console(width=console.width if console.is_terminal else 140, highlight=False).print(table)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(*columns, box=None, header_style="bold", pad_edge=False)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    return table
+
+
+# ---- stat ------------------------------------------------------------------------------------------------------------
+
+
+def _calibrate(plugin: str, common: Sequence[str], file: Path) -> list[int]:
+    """The turns of the loop that make each copy as slow as planted."""
+    turns = [0, selftest_stat.CALIBRATION_WORK]
+    alloc = ",".join(selftest_stat.specs(plugin, turns))
+    _replay([f"--alloc={alloc}", f"--runs={selftest_stat.CALIBRATION_ROUNDS}", *common], _fresh(file))
+    try:
+        found = selftest_stat.turns_for(selftest_stat.pool_of(read_results(PROGRAM, [file])))
+    except ValueError as error:
+        fail(
+            PROGRAM,
+            EXIT_LACKS,
+            f"{error}: this machine is too noisy to set the slowdowns; stop what else runs",
+        )
+    file.unlink()
+    return found
+
+
+def _measure_stat(options: argparse.Namespace) -> Path:
+    plugin = str(BUILD / "driver" / "tests" / "slowed.so")
+    if not Path(plugin).exists():
+        fail(PROGRAM, EXIT_LACKS, f"{plugin} is not there; build it: make driver/tests/slowed.so")
+    common = ["--passes=throughput", "--limit=1e6", str(options.trace)]
+    alloc = ",".join(
+        selftest_stat.specs(plugin, _calibrate(plugin, common, options.output.with_suffix(".calibration")))
+    )
+    rows = _fresh(options.output)
+    for seed in track(range(1, options.sweeps + 1), "sweeps", console=words, transient=True):
+        _replay([f"--alloc={alloc}", f"--runs={options.rounds}", f"--seed={seed}", *common], rows)
+    return rows
+
+
+def _print_findings(found: Findings) -> None:
+    table = _table("an allocator against", "really slower by", *(way.name for way in found.ways))
+    for place, planted in enumerate(PLANTED[1:]):
+        slower = found.slower[place]
+        table.add_row(
+            f"itself, slower by {planted:.0%}" if planted else "itself",
+            f"{slower.median - 1:+.2%} ± {slower.half_width:.2%}",
+            *(f"{way.counts[place].found} of {way.counts[place].n}" for way in found.ways),
+        )
+    table.add_row(
+        "smallest found 9 times of 10",
+        "",
+        *("-" if way.smallest is None else f"{way.smallest:.1%}" for way in found.ways),
+    )
+    _print(table)
+    alarms = found.ways[0].counts[0]
+    print(
+        f"\nIn how many comparisons, of {found.rounds} rounds each, a difference was found at the level of "
+        f"{selftest_stat.ALPHA:.0%}; against itself, these\nare false alarms. In one sweep: {alarms}."
+    )
+
+
+def _stat(options: argparse.Namespace) -> int:
+    rows = options.judge or _measure_stat(options)
+    pool = selftest_stat.pool_of(read_results(PROGRAM, [rows]))
+    if sorted(pool) != list(range(len(PLANTED))) or pool[selftest_stat.A].size == 0:
+        fail(PROGRAM, EXIT_INPUT, f"{rows} has no whole sweep of the {len(PLANTED)} copies")
+    found = selftest_stat.findings(pool)
+    _print_findings(found)
+    faults = found.faults()
+    for fault in faults:
+        words.print(f"{PROGRAM}: {fault}", markup=False)
+    print(f"Rows: {rows}")
+    return EXIT_FAILED if faults else EXIT_DONE
+
+
+# ---- repeat ----------------------------------------------------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def _busy_loop() -> Iterator[None]:
+    """A process that does nothing, as fast as it can."""
+    with subprocess.Popen([sys.executable, "-c", "while True: pass"]) as child:
+        try:
+            yield
+        finally:
+            child.kill()
+
+
+def _measure_repeat(options: argparse.Namespace) -> list[Path]:
+    files = [
+        _fresh(options.output.with_name(f"{options.output.name}-{part}.jsonl")) for part in ("quiet", "busy")
+    ]
+    arguments = [
+        "--passes=throughput,latency",
+        f"--alloc={options.alloc}",
+        f"--runs={options.runs}",
+        f"--limit={options.limit}",
+        *map(str, options.traces),
+    ]
+    _replay(arguments, files[0])
+    with _busy_loop():
+        _replay(arguments, files[1])
+    return files
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    files = options.judge or _measure_repeat(options)
+    found = selftest_repeat.agreements(*(read_results(PROGRAM, [file]) for file in files))
+    if not found:
+        fail(PROGRAM, EXIT_INPUT, f"{files[0]} and {files[1]} have no trace and allocator in common")
+    table = _table("figure", "apart: median", "most", "wanted", "so")
+    outside = _table("apart", "figure", "trace", "allocator", "first", "second")
+    for one in found:
+        wanted, beyond, n = one.figure.wanted, one.outside(), len(one.table)
+        table.add_row(
+            f"{one.figure.title} [{one.figure.unit}]",
+            f"{one.median:.1%}",
+            f"{one.table['apart'].max():.1%}",
+            "" if wanted is None else f"{wanted:.0%}",
+            "" if wanted is None else f"{n - len(beyond)} of {n}",
+        )
+        for (trace, allocator), row in beyond.head(OUTSIDE_SHOWN).iterrows():
+            outside.add_row(
+                f"{row['apart']:.1%}",
+                one.figure.title,
+                trace,
+                allocator,
+                f"{row['first']:.4g}",
+                f"{row['second']:.4g}",
+            )
+    _print(table)
+    if outside.row_count:
+        print("\nFarther apart than wanted:")
+        _print(outside)
+    print(f"\nRows: {files[0]} {files[1]}")
+    return EXIT_FAILED if outside.row_count else EXIT_DONE
+
+
+# ---- The program -----------------------------------------------------------------------------------------------------
+
+
+def _at_least(least: int) -> Callable[[str], int]:
+    def number(text: str) -> int:
+        if int(text) < least:
+            raise argparse.ArgumentTypeError(f"{text} is less than {least}")
+        return int(text)
+
+    return number
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=PROGRAM,
+        description="Find out what this machine's measurements can tell apart.",
+        epilog="Exit status: 0 as promised; 1 not so; 2 usage; 3 a bad input file; 4 the machine lacks something.",
+    )
+    commands = parser.add_subparsers(required=True, metavar="stat|repeat")
+
+    stat = commands.add_parser(
+        "stat", help="an allocator against itself, and against slower copies of itself"
+    )
+    stat.add_argument(
+        "--trace", type=Path, default=TRACES / "sqlite3.trace", help="what is replayed (%(default)s)"
+    )
+    stat.add_argument(
+        "--sweeps", type=_at_least(2), default=200, metavar="N", help="a comparison each (%(default)s)"
+    )
+    stat.add_argument(
+        "--rounds", type=_at_least(2), default=15, metavar="N", help="of each sweep (%(default)s)"
+    )
+    stat.add_argument("--quick", action="store_true", help=f"{QUICK_SWEEPS} sweeps of {QUICK_ROUNDS} rounds")
+    stat.add_argument(
+        "--output", type=Path, default=Path("results/selftest/stat.jsonl"), help="the rows (%(default)s)"
+    )
+    stat.add_argument(
+        "--from", dest="judge", type=Path, metavar="FILE", help="judge these rows, measure nothing"
+    )
+    stat.set_defaults(run=_stat)
+
+    repeat = commands.add_parser("repeat", help="two sweeps of the same, the second beside a busy loop")
+    repeat.add_argument(
+        "traces", nargs="*", type=Path, default=sorted(TRACES.glob("*.trace")), help="(those shipped)"
+    )
+    repeat.add_argument("--alloc", default="all", help="as replay's (%(default)s)")
+    repeat.add_argument("--runs", type=_at_least(1), default=9, metavar="N", help="(%(default)s)")
+    repeat.add_argument(
+        "--limit", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
+    )
+    repeat.add_argument(
+        "--output", type=Path, default=Path("results/selftest/repeat"), help="the rows: %(default)s-….jsonl"
+    )
+    repeat.add_argument(
+        "--from", dest="judge", type=Path, nargs=2, metavar="FILE", help="judge these rows, measure nothing"
+    )
+    repeat.set_defaults(run=_repeat)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The program; returns its exit code."""
+    options = _parser().parse_args(arguments)
+    if getattr(options, "quick", False):
+        options.sweeps, options.rounds = QUICK_SWEEPS, QUICK_ROUNDS
+    return int(options.run(options))

@@ -1,0 +1,75 @@
+"""selftest_repeat.py - whether two sweeps of the same agree: how far the figures of an allocator on a trace are apart.
+
+Three figures: the median time, the noise-free worst case (of each op the fastest run, then the slowest op), and the
+slowest call seen, which is expected not to agree, and is the reason for the second.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from analysis.load import FLOOR, Results
+
+CELL = ["trace", "allocator"]
+
+
+@dataclass(frozen=True)
+class Repeated:
+    """A figure and how far two sweeps may differ in it; wanted None: nothing is expected."""
+
+    title: str
+    pass_name: str
+    figure: str
+    of_runs: str  # "median", "last" (each row has that of all runs so far) or "max"
+    unit: str
+    wanted: float | None
+
+
+FIGURES = (
+    Repeated("time, median", "throughput", "ns_per_op", "median", "ns/op", 0.03),
+    Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "last", "ns", 0.10),
+    Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
+)
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Of one figure: a row a trace and allocator, columns first, second, apart (larger over smaller, less 1)."""
+
+    figure: Repeated
+    table: pd.DataFrame
+
+    @property
+    def median(self) -> float:
+        """Half of the allocators and traces are at most so far apart."""
+        return float(self.table["apart"].median())
+
+    def outside(self) -> pd.DataFrame:
+        """Those farther apart than wanted, the farthest first."""
+        if self.figure.wanted is None:
+            return self.table.iloc[:0]
+        return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
+
+
+def _values(results: Results, figure: Repeated) -> pd.Series:
+    rows = results.figure(figure.pass_name, figure.figure)
+    if figure.of_runs == "last":
+        rows = rows.sort_values("run", kind="stable")
+    return rows.groupby(CELL, sort=False)["value"].agg(figure.of_runs)
+
+
+def agreements(first: Results, second: Results) -> list[Agreement]:
+    """How far two sweeps are apart, figure by figure, in what both have. In latency null is the timer's own noise, and
+    left out."""
+    found = []
+    for figure in FIGURES:
+        both = pd.DataFrame({"first": _values(first, figure), "second": _values(second, figure)}).dropna()
+        if figure.pass_name == "latency":
+            both = both.drop(index=FLOOR, level="allocator", errors="ignore")
+        if len(both):
+            both["apart"] = np.exp(np.abs(np.log(both["second"] / both["first"]))) - 1
+            found.append(Agreement(figure, both))
+    return found

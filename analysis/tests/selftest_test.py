@@ -1,0 +1,230 @@
+"""selftest_test.py - what ./selftest concludes of noise whose making is known, and that it runs.
+
+The noise is that of a shared machine: it drifts from round to round and more from sweep to sweep, and some runs are far
+off. Drift slows all copies of a round alike.
+"""
+
+import copy
+import os
+import subprocess
+import sys
+
+from common import BUILD, SMALL, finish, measured, ok, replay, source, throughput_rows, trace, work, written
+
+import numpy as np
+
+from analysis import selftest_repeat, selftest_stat, statistics
+from analysis.load import load
+
+SWEEPS, ROUNDS = 100, 15
+
+
+def noisy_pool(slower, spread=0.01, drift=0.01, seed=1):
+    """Times of copies that are this much slower than 9 ns/op; `spread` of a run and `drift` of a round, as shares."""
+    random = np.random.default_rng(seed)
+    level = np.zeros(SWEEPS * ROUNDS)
+    for place in range(1, len(level)):
+        level[place] = 0.95 * level[place - 1] + random.normal(0, drift * 0.3)
+    rounds = 9 * np.exp(level.reshape(SWEEPS, ROUNDS))
+    pool = {}
+    for number, percent in enumerate(slower):
+        run = random.normal(0, spread, rounds.shape)
+        run += (random.random(rounds.shape) < 0.05) * random.exponential(0.3, rounds.shape)
+        pool[number] = rounds * (1 + percent) * np.exp(run)
+    return pool
+
+
+# ---- Comparing rounds in pairs ----------------------------------------------------------------------------------------
+
+# Of the 2^8 ways to swap eight pairs, two give differences all of one sign.
+found = statistics.paired_difference(range(1, 9), [value * (1.01 + value / 1000) for value in range(1, 9)])
+ok(abs(found.p - 2 / 256) < 1e-12, "eight rounds, all slower: p = 2 / 2^8", found)
+ok(found.delta == 1.0 and found.ratio.low > 1 and found.sure(), "it is sure, and its effect is 1", found)
+same = statistics.paired_difference([1, 2, 3], [1, 2, 3])
+ok(same.p == 1.0 and not same.sure() and same.delta == 0.0, "the same against itself: p = 1", same)
+equal = statistics.paired_difference([*range(1, 9), 20], [*(value * 1.01 for value in range(1, 9)), 20])
+ok(abs(equal.p - 2 / 256) < 1e-12, "a round in which both took as long says nothing", equal)
+# Ranks 1 2 4 8 of a, 3 5 6 7 of b: 2 + 3 + 2 - 1; of 16 swaps, those with sums 6, 8 and -6, -8 are as far from 0.
+few = statistics.paired_difference([10, 11, 13, 90], [12, 14, 15, 16])
+ok(few.p == 4 / 16 and few.delta == 0.5, "a round far off counts by its rank: p = 4 / 2^4", few)
+for first, second, said in (([1.0], [1.0], "two rounds"), ([1.0, 2.0], [1.0], "cannot be paired")):
+    try:
+        statistics.paired_difference(first, second)
+        ok(False, f"refused: {said}")
+    except ValueError as error:
+        ok(said in str(error), f"refused: {said}", error)
+drifting = [1, 2, 4, 8, 16, 32, 64, 128]
+slowed = [value * 1.02 for value in drifting]
+ok(
+    statistics.paired_difference(drifting, slowed).sure()
+    and not statistics.difference(drifting, slowed).sure(),
+    "2 % within drift: seen in pairs, not in two heaps of values",
+)
+
+# ---- False alarms and what is found ------------------------------------------------------------------------------------
+
+pool = noisy_pool(selftest_stat.PLANTED)
+findings = selftest_stat.findings(pool)
+within, between, compared = findings.ways
+ok(
+    1 <= within.counts[0].found <= 0.05 * SWEEPS,
+    "no difference: found in at most 5 of 100 sweeps, and not never",
+    within,
+)
+ok(within.counts[2].share >= 0.9, "2 % slower: found 9 times of 10", within)
+ok(within.counts[3].share == 1.0, "5 % slower: always found", within)
+ok(within.counts[1].share < 0.9, "1 % slower: not found 9 times of 10 in this noise", within)
+ok(0.01 < within.smallest <= 0.02, "the smallest that is found lies between", within)
+ok(findings.faults() == [], "nothing is wrong with that", findings.faults())
+ok(
+    between.counts[0].n == SWEEPS - 1 and between.counts[0].share > 0.05,
+    "sweeps that drifted apart differ more often than in 5 of 100 by the test alone",
+    between,
+)
+ok(compared.counts[0].share <= 0.05, "./compare's threshold keeps these out", compared)
+ok(
+    abs(findings.slower[2].median - 1.02) < 0.002 and findings.slower[2].n == SWEEPS * ROUNDS,
+    "how much slower a copy was is taken from all rounds",
+    findings.slower,
+)
+
+
+def counts(*found):
+    way = selftest_stat.Way("", [selftest_stat.Count(number, 200) for number in found], None)
+    return selftest_stat.Findings([], [way], ROUNDS)
+
+
+ok(counts(10, 20, 180, 200).faults() == [], "5 % alarms, 2 % found 9 times of 10: as promised")
+wrong = counts(30, 20, 179, 200).faults()
+ok(
+    len(wrong) == 2 and "more false alarms" in wrong[0] and "2% was found in fewer" in wrong[1],
+    "15 % alarms, 2 % found less often: both are faults",
+    wrong,
+)
+hopeless = {number: values[:10] for number, values in noisy_pool(selftest_stat.PLANTED, spread=1.0).items()}
+hopeless = selftest_stat.smallest_found(hopeless, selftest_stat.within_sweeps, selftest_stat.found_by_test)
+ok(hopeless is None, "where nothing can be told apart, that is said", hopeless)
+
+# Clopper and Pearson: of none in n, the upper bound is 1 - 0.025^(1/n).
+low, high = selftest_stat.Count(0, 200).interval()
+ok(low == 0 and abs(high - (1 - 0.025 ** (1 / 200))) < 1e-9, "the interval of 0 of 200", (low, high))
+
+turns = selftest_stat.turns_for({0: np.full((1, 9), 10.0), 1: np.full((1, 9), 12.0)})
+ok(turns == [0, 0, 200, 400, 1000], "4000 turns add 20 %: 200 add 1 %", turns)
+try:
+    selftest_stat.turns_for({0: np.full((1, 9), 10.0), 1: np.linspace(9, 11, 9).reshape(1, 9)})
+    ok(False, "a machine too noisy to set the slowdowns")
+except ValueError as error:
+    ok("4000 turns" in str(error), "a machine too noisy to set the slowdowns", error)
+
+# ---- Two sweeps --------------------------------------------------------------------------------------------------------
+
+TIMES = {"one.trace": {"null": [2.0] * 3, "slab": [10.0, 10.2, 30.0], "tlsf": [20.0] * 3}}
+LATER = {"one.trace": {"null": [2.0] * 3, "slab": [10.1, 10.1, 10.3], "tlsf": [21.0] * 3}}
+
+
+def latency_rows(worst, seen):
+    """Rows of the latency pass of one allocator, a run each: the worst case so far, and the slowest call."""
+    row = measured("--alloc=slab", "--runs=1", "--passes=latency")[0]
+    made = []
+    for run, figures in enumerate(zip(worst, seen)):
+        row = copy.deepcopy(row)
+        row["trace"]["name"], row["run"] = "one.trace", run
+        row["figures"].update(zip(("worst_of_least_ns", "max_ns"), figures))
+        made.append(row)
+    return made
+
+
+def selftest(*args):
+    return subprocess.run(
+        [sys.executable, os.path.join(BUILD, "selftest"), *args], capture_output=True, text=True, timeout=300
+    )
+
+
+first = written(throughput_rows(TIMES) + latency_rows([900, 400], [9000, 8000]))
+second = written(throughput_rows(LATER) + latency_rows([800, 420], [3000, 90000]))
+time, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+ok(
+    np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
+    "times: medians of the runs are compared, the larger over the smaller",
+    time.table,
+)
+ok(list(time.outside().index) == [("one.trace", "tlsf")], "5 % apart is outside of 3 %", time.outside())
+ok(
+    np.isclose(worst.table["apart"].item(), 0.05) and worst.outside().empty,
+    "worst cases: that over all runs",
+    worst.table,
+)
+ok(
+    np.isclose(seen.table["apart"].item(), 9.0) and seen.outside().empty,
+    "the slowest call seen may differ tenfold",
+    seen.table,
+)
+result = selftest("repeat", "--from", first, second)
+ok(
+    result.returncode == 1 and "tlsf" in result.stdout and "2 of 3" in result.stdout,
+    "what is outside is named, exit code 1",
+    result,
+)
+result = selftest("repeat", "--from", first, first)
+ok(
+    result.returncode == 0 and "Farther" not in result.stdout,
+    "a sweep agrees with itself, exit code 0",
+    result,
+)
+
+# ---- The program -------------------------------------------------------------------------------------------------------
+
+slowed = os.path.join(BUILD, "driver", "tests", "slowed.so")
+shipped = os.path.join(source, "traces", "sqlite3.trace")
+result = replay(f"--alloc={slowed}:work=100", "--passes=verify", shipped)
+ok(result.returncode == 0, "the slowed copy is a right allocator", result)
+
+rows = os.path.join(work.name, "stat.jsonl")
+result = selftest("stat", "--sweeps=2", "--rounds=2", f"--trace={shipped}", f"--output={rows}")
+ok(
+    result.returncode in (0, 1)
+    and "itself, slower by 2%" in result.stdout
+    and "Traceback" not in result.stderr,
+    "two sweeps measured and judged",
+    result,
+)
+again = selftest("stat", "--from", rows)
+ok(again.stdout == result.stdout, "their rows judged again: the same", again.stdout)
+pool = selftest_stat.pool_of(load([rows]))
+ok(
+    sorted(pool) == [0, 1, 2, 3, 4] and {values.shape for values in pool.values()} == {(2, 2)},
+    "rows by copy, sweep and round",
+    pool,
+)
+with open(rows, encoding="utf-8") as file:
+    cut = written(file.read().splitlines()[:-1])
+pool = selftest_stat.pool_of(load([cut]))
+ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut off is left out", pool)
+
+small = trace(SMALL)
+result = selftest(
+    "repeat", "--runs=1", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
+)
+os.unlink(small)
+ok(
+    result.returncode in (0, 1) and "time, median" in result.stdout and "Traceback" not in result.stderr,
+    "two sweeps compared",
+    result,
+)
+
+for name, args, code, said in (
+    ("no command", [], 2, "stat|repeat"),
+    ("one sweep", ["stat", "--sweeps=1"], 2, "1 is less than 2"),
+    ("a trace that is not there", ["stat", "--trace=/no/such", f"--output={rows}"], 3, "/no/such"),
+    ("rows of something else", ["stat", "--from", first], 3, "no whole sweep"),
+    ("a file that cannot be written", ["stat", "--output=/dev/null/rows"], 4, "/dev/null"),
+):
+    result = selftest(*args)
+    ok(
+        result.returncode == code and said in result.stderr and "Traceback" not in result.stderr,
+        f"{name}: exit code {code}, and why",
+        result,
+    )
+
+finish()
