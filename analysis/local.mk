@@ -31,6 +31,7 @@ plotsdir = $(analysisdir)/plots
 dist_plots_DATA = $(plot_files)
 resultsdir = $(pkgdatadir)/results
 dist_results_DATA = results/schema.json
+EXTRA_DIST += results/example.svg
 
 # What proves the harness needs the tree, and is not installed.
 selftest_files = analysis/selftest.py analysis/selftest_repeat.py analysis/selftest_stat.py
