@@ -5,39 +5,25 @@
  * arena of ours; its budget is a limit on the process' private writable memory (RLIMIT_DATA, which counts the break and
  * mappings), above what it has when the replay begins, less what lies free in its heap by then.
  */
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/resource.h>
-#include <unistd.h>
 
 #include "driver/libc_heap.h"
 #include "driver/loop.h"
-
-/* Bytes of private writable mappings, as RLIMIT_DATA counts them; 0: the kernel does not say. */
-static uint64_t private_writable(void)
-{
-    char text[4096];
-    const int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    text[got > 0 ? got : 0] = '\0';
-    const char *line = strstr(text, "\nVmData:");
-    return line ? strtoull(line + strlen("\nVmData:"), NULL, 10) * 1024 : 0;
-}
+#include "driver/proc.h"
 
 /* NULL, or why the C library cannot be given a budget of `bytes`. */
 static const char *limit_libc(uint64_t bytes)
 {
     const char *missing = libc_heap_missing();
     const struct libc_heap heap = libc_heap_read();
-    const uint64_t mapped = private_writable();
+    const uint64_t mapped = proc_bytes("status", "VmData"); /* private writable, as RLIMIT_DATA counts it */
     struct rlimit limit;
     if (missing != NULL)
         return missing;
     if (getenv("HEAPBENCH_RUNNER") != NULL)
         return "under HEAPBENCH_RUNNER a limit on memory would be the runner's";
-    if (mapped == 0)
+    if (mapped == UNKNOWN_BYTES)
         return "/proc/self/status does not say what is mapped";
     getrlimit(RLIMIT_DATA, &limit);
     limit.rlim_cur = ALLOC_MIN(mapped - (heap.held - heap.used) + bytes, limit.rlim_max);

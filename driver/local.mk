@@ -36,6 +36,7 @@ worker_files = \
 	driver/packing.c driver/packing.h \
 	driver/pages.c driver/pages.h \
 	driver/plant.c driver/plant.h \
+	driver/proc.c driver/proc.h \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
 	driver/space.c \

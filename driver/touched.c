@@ -9,13 +9,12 @@
  */
 #include "driver/touched.h"
 
-#include <fcntl.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
+
+#include "driver/proc.h"
 
 /* What a signal handler can see. */
 static struct {
@@ -57,19 +56,10 @@ static void watch_arena(struct touched *touched, struct bench *bench)
         strcpy(touched->missing, "the arena's pages cannot be protected, to see which are written");
 }
 
-/* The Anonymous line of smaps_rollup: private pages of the process that were written. */
+/* Private pages of the process that were written. */
 static uint64_t written(void)
 {
-    char text[4096];
-    const int fd = open("/proc/self/smaps_rollup", O_RDONLY | O_CLOEXEC);
-    const ssize_t got = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
-    if (fd >= 0)
-        close(fd);
-    if (got <= 0)
-        return UNKNOWN_BYTES;
-    text[got] = '\0';
-    const char *line = strstr(text, "\nAnonymous:");
-    return line ? strtoull(line + strlen("\nAnonymous:"), NULL, 10) * 1024 : UNKNOWN_BYTES;
+    return proc_bytes("smaps_rollup", "Anonymous");
 }
 
 void touched_open(struct touched *touched, struct bench *bench)
