@@ -3,20 +3,24 @@
  *
  * A block is as many granules one after the other as it needs. A row is the 64 granules of one word of the bitmap. In a
  * row, the free runs that begin there and have n granules are found by folding the word onto itself, shifted by 1, 2, 4
- * ..., six times at most. Which rows to search, hints tell: a chunk has a word for every class of lengths (four to a
- * doubling), with a bit for each row where a free run of that class may begin, and is on the heap's list of the class
- * while that word is not 0. A search takes the lowest class that surely serves and has a list, the chunk at its head
- * and the first row hinted at; before that a few rows of the class of n itself, where runs may be a little shorter.
- * Every run is hinted at where it begins. A hint may be old, for runs merge and blocks are cut from them: then one row
- * is searched in vain, once, and its hints are put right. The granules of the newest chunk that were never used are no
- * run yet; they are taken in order when no run serves. A second bitmap marks the last granule of every block, so that
- * release finds a block's length without a header. What is larger than a quarter of a chunk is whole pages.
+ * ..., six times at most; the shortest is taken. Which rows to search, hints tell: a chunk has a word for every class
+ * of lengths (eight to a doubling), with a bit for each row where a free run of that class may begin; and each group of
+ * 64 chunks has a word for every class, with a bit for each chunk whose word is not 0, and is on the heap's list of the
+ * class while there is one. A search takes the lowest class that surely serves and has a list, and the first chunk and
+ * row hinted at, so that the first chunks fill up and the last ones can become empty; before that a few rows of the
+ * class of n itself, where runs may be a little shorter. Every run is hinted at where it begins. A hint may be old, for
+ * runs merge and blocks are cut from them: then one row is searched in vain, once, and its hints are put right. The
+ * granules of the newest chunk that were never used are no run yet; they are taken in order when no run serves. A
+ * second bitmap marks the last granule of every block, so that release finds a block's length without a header. What is
+ * larger than a quarter of a chunk is whole pages.
  *
  * Most requests never come to the bitmap. Of each length, a few of the blocks released last are kept whole for the next
  * requests, and a search cuts several blocks from the run that it found (quick lists: C. Weinstock, W. Wulf, "Quick
- * Fit", SIGPLAN Notices 23(10), 1988). When there are too many, the older half is made free, and merges.
+ * Fit", SIGPLAN Notices 23(10), 1988). When there are too many, the older half is made free, and merges. How many are
+ * too many, the work decides: a length of which too many come back may keep one more, until all lengths together keep
+ * their share of the heap.
  *
- *   a chunk     [ free bits | end bits | hints | links | granules ... ]        aligned to its size, 64 KiB
+ *   a chunk     [ free bits | end bits | hints | granules ... ]        aligned to its size, 64 KiB
  *                 free    0 0 0 0 0 1 1 0 0 1
  *                 ends    0 0 1 0 1 0 0 0 1 0      blocks of 3 and 2, a free run of 2, a block of 2, a free one
  *
@@ -24,16 +28,19 @@
  * critical review", 1995, 3.8, who doubt that they can be searched fast. Folding: H. Warren, Hacker's Delight, 6-3.
  *
  * Cost          release of a block that is kept, alloc of a kept one: O(1), the free bits are not touched. Else alloc
- *               O(log n) a row searched; every row searched in vain is paid for by the release or the cut that left its
- *               hint, so that the mean is O(1). A run that is made free or cut: O(its length / 64), at most 64 words.
- * Overhead      no header; 3 % of a chunk for bitmaps, hints and links; sizes are rounded up to a granule; of every
- *               length up to 1 KiB at most `keep` bytes, or four blocks, are kept.
+ *               O(log n) a row searched, and the runs there that serve compared, 32 at most; every row searched in vain
+ *               is paid for by the release or the cut that left its hint, so that the mean is O(1). A run that is made
+ *               free or cut: O(its length / 64), at most 64 words. A new chunk: O(groups).
+ * Overhead      no header; 2.4 % of a chunk for bitmaps and hints; sizes are rounded up to a granule. Kept are of each
+ *               length up to 1 KiB two blocks; and more, up to `keep` bytes or four blocks, while all that is more is
+ *               at most 1/128 of the chunks when there were the most. A page for every 64 chunks but the first.
  * Worst case    of memory, one granule kept in the way of every run, M times the largest over the smallest size, as for
- *               best fit (Robson 1977). check() verifies bits, counts, hints, lists, and that what is kept are blocks.
+ *               best fit (Robson 1977). check() verifies bits, counts, hints, lists, what may be kept, and that what is
+ *               kept are blocks.
  */
 #include "allocators/bitmap.h"
 
-#define FEW 4 /* blocks kept of the longest that are kept, MANY of the shortest */
+#define MORE 4 /* blocks that may be kept of the longest that are kept, MANY of the shortest */
 
 enum { OPT_KEEP };
 
@@ -87,7 +94,7 @@ static void release(struct heap *h, void *p)
     unsigned at = index_of(p);
     uint64_t ends = c->ends[at / ROW] >> at % ROW;
     unsigned n = ALLOC_LIKELY(ends) ? alloc_first_bit(ends) + 1 : end_of(c, at) - at, nkept;
-    if (ALLOC_UNLIKELY(n > KEPT_MAX || (nkept = h->nkept[n]) == h->room[n])) {
+    if (ALLOC_UNLIKELY(n > KEPT_MAX || (nkept = h->nkept[n]) >= h->room[n])) {
         bitmap_release(h, p, n);
         return;
     }
@@ -109,7 +116,7 @@ static size_t usable(const struct heap *h, const void *p)
 
 static const struct alloc_option options[] = {
     [OPT_KEEP] = {.name = "keep",
-                  .help = "bytes of released blocks of each length up to 1024 that are kept whole; 0: none",
+                  .help = "bytes of released blocks of each length up to 1024 that are kept whole at most; 0: none",
                   .type = OPTION_SIZE,
                   .def = 2048,
                   .min = 0,
@@ -117,13 +124,13 @@ static const struct alloc_option options[] = {
     {.name = NULL},
 };
 
-/* How many blocks of n granules are kept, of so many bytes. */
-static uint8_t room_for(unsigned n, size_t bytes)
+/* How many blocks of n granules are kept at most, of so many bytes. */
+static uint8_t limit_for(unsigned n, size_t bytes)
 {
     if (!bytes)
         return 0;
     size_t blocks = bytes / GRANULE >> last_bit(n);
-    return (uint8_t)(blocks < FEW ? FEW : blocks > MANY ? MANY : blocks);
+    return (uint8_t)(blocks < MORE ? MORE : blocks > MANY ? MANY : blocks);
 }
 
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
@@ -137,8 +144,10 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     __builtin_memset(h, 0, sizeof *h);
     h->chunks = chunks;
     for (unsigned n = 1; n <= KEPT_MAX; n++)
-        h->room[n] = room_for(n, (size_t)config->opt[OPT_KEEP]);
-    bitmap_open_chunk(h, own);
+        h->limit[n] = limit_for(n, (size_t)config->opt[OPT_KEEP]);
+    for (unsigned n = 1; n <= KEPT_MAX; n++)
+        h->room[n] = ALLOC_MIN(h->limit[n], FEW);
+    bitmap_open_chunk(h, &h->first, own);
     own->used = granules_for(sizeof *own + sizeof *h) - FIRST;
     h->fresh += own->used;
     return h;
@@ -149,10 +158,14 @@ static void destroy(struct heap *h)
     struct chunks chunks = h->chunks;
     struct chunk *own = chunk_of(h);
     large_destroy(&chunks);
-    for (struct chunk *c = h->all, *next; c; c = next) {
-        next = c->all.next;
+    for (struct chunk *c = chunk_behind(h, NULL), *next; c; c = next) {
+        next = chunk_behind(h, c);
         if (c != own)
             chunks_give_pages(&chunks, c, chunk_pages(&chunks));
+    }
+    for (struct group *g = h->first.all.next, *next; g; g = next) {
+        next = g->all.next;
+        chunks_give_pages(&chunks, g, group_pages(&chunks));
     }
     chunks_give_pages(&chunks, own, chunk_pages(&chunks));
 }

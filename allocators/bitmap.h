@@ -19,33 +19,47 @@ extern const struct allocator allocator_bitmap;
 #define CHUNK     ((size_t)GRANULES * GRANULE)
 #define SMALL_MAX (CHUNK / 4)
 #define LONG      512 /* granules; all runs from here on are of one class, the last */
-#define CLASSES   33  /* class_of(LONG) + 1 */
+#define CLASSES   57  /* class_of(LONG) + 1 */
 #define KEPT_MAX  64  /* granules; longer blocks are not kept */
-#define MANY      16  /* blocks kept of one length, at most */
-
-struct links {
-    struct chunk *next, *prev;
-};
+#define FEW       2   /* blocks kept of each length, however small the heap is */
+#define MANY      16  /* and at most, however large */
+#define SPARE     32  /* granules of a chunk, for which more than a few may be kept, of all lengths together */
+#define GROUP     64  /* chunks: as many as a word has bits */
 
 struct chunk {
     uint64_t free[ROWS + 2]; /* bit: the granule is free; the first and the last word stay 0 */
     uint64_t ends[ROWS];     /* bit: the granule ends a block */
     uint64_t hints[CLASSES]; /* bit: in this row a run of that class may begin */
-    unsigned used;           /* granules in blocks */
+    struct group *group;
+    unsigned slot; /* in its group */
+    unsigned used; /* granules in blocks */
+};
+
+struct links {
+    struct group *next, *prev;
+};
+
+/* So that a search finds the first chunk with a hint by a bit, and chunks need no links. */
+struct group {
     struct links all;
-    struct links on[CLASSES]; /* the heap's list for the class, while there is a hint for it */
+    uint64_t open; /* bit: the chunk is there */
+    struct chunk *chunks[GROUP];
+    uint64_t hinted[CLASSES]; /* bit: the chunk has a hint of that class */
+    struct links on[CLASSES]; /* the heap's list for the class, while there is such a chunk */
 };
 
 struct heap {
     struct chunks chunks;
-    uint64_t classes; /* bit: the class's list has a chunk */
-    struct chunk *lists[CLASSES];
-    struct chunk *all;
+    uint64_t classes; /* bit: the class's list has a group */
+    struct group *lists[CLASSES];
+    struct group first; /* of all groups */
     struct chunk *newest;
     unsigned fresh;                 /* granules of the newest chunk from here on were never used */
     unsigned empty;                 /* chunks without a block; one is kept, against a see-saw */
+    long spare;                     /* granules that `room` may still grow by; below 0 when the heap has shrunk */
     uint8_t nkept[KEPT_MAX + 1];    /* blocks of that many granules */
-    uint8_t room[KEPT_MAX + 1];     /* the most of them */
+    uint8_t room[KEPT_MAX + 1];     /* the most of them, for now */
+    uint8_t limit[KEPT_MAX + 1];    /* the most that this may become */
     void *kept[KEPT_MAX + 1][MANY]; /* the newest last */
 };
 
@@ -157,16 +171,34 @@ static inline size_t chunk_pages(const struct chunks *chunks)
     return chunks->size >> chunks->page_log2;
 }
 
+static inline size_t group_pages(const struct chunks *chunks)
+{
+    return (sizeof(struct group) + chunks->source.page_size - 1) >> chunks->page_log2;
+}
+
+/* The chunk behind c, or the first one when that is NULL. NULL: c was the last. */
+static inline struct chunk *chunk_behind(const struct heap *h, const struct chunk *c)
+{
+    const struct group *g = c ? c->group : &h->first;
+    uint64_t open = c ? g->open >> c->slot >> 1 << c->slot << 1 : g->open;
+    while (!open) {
+        if (!(g = g->all.next))
+            return NULL;
+        open = g->open;
+    }
+    return g->chunks[alloc_first_bit(open)];
+}
+
 static inline unsigned granules_for(size_t size)
 {
     return (unsigned)((size + GRANULE - 1) / GRANULE + !size);
 }
 
-/* Exact up to 8, then four classes to a doubling. */
+/* Exact up to 16, then eight classes to a doubling. */
 static inline unsigned class_of(unsigned n)
 {
-    unsigned log2 = last_bit(n | 4);
-    return ((log2 - 2) << 2) + (n >> (log2 - 2));
+    unsigned log2 = last_bit(n | 8);
+    return ((log2 - 3) << 3) + (n >> (log2 - 3));
 }
 
 static inline unsigned class_of_run(unsigned n)
@@ -177,8 +209,8 @@ static inline unsigned class_of_run(unsigned n)
 /* ---- bitmap_runs.c -------------------------------------------------------------------------------------------------
  */
 
-/* Makes a chunk of the aligned memory at c, the newest; no granule of it is free yet. */
-void bitmap_open_chunk(struct heap *h, struct chunk *c);
+/* Makes a chunk of the aligned memory at c, the newest; no granule of it is free yet. The group has room for it. */
+void bitmap_open_chunk(struct heap *h, struct group *g, struct chunk *c);
 
 /* Makes granules free that no block has any more; they may touch free ones. */
 void bitmap_give(struct heap *h, struct chunk *c, unsigned at, unsigned end);

@@ -40,7 +40,7 @@ static bool walk_chunk(const struct heap *h, const struct chunk *c, heap_visit *
 
 bool bitmap_walk(const struct heap *h, heap_visit *visit, void *arg)
 {
-    for (const struct chunk *c = h->all; c; c = c->all.next)
+    for (const struct chunk *c = chunk_behind(h, NULL); c; c = chunk_behind(h, c))
         if (!walk_chunk(h, c, visit, arg))
             return false;
     return large_walk(&h->chunks, visit, arg);
@@ -82,35 +82,72 @@ static const char *check_granules(const struct heap *h, const struct chunk *c)
     return used == c->used ? NULL : "a chunk miscounts its granules";
 }
 
+static const char *check_group(const struct group *g)
+{
+    uint64_t hinted[CLASSES] = {0};
+    for (uint64_t open = g->open; open; open &= open - 1) {
+        unsigned slot = alloc_first_bit(open);
+        const struct chunk *c = g->chunks[slot];
+        if (c->group != g || c->slot != slot)
+            return "a group's chunk is not in its place";
+        for (unsigned class = 0; class < CLASSES; class ++)
+            hinted[class] |= (uint64_t)(c->hints[class] != 0) << slot;
+    }
+    for (unsigned class = 0; class < CLASSES; class ++)
+        if (g->hinted[class] != hinted[class])
+            return "a group is not what its chunks' hints say";
+    return NULL;
+}
+
 static const char *check_lists(const struct heap *h)
 {
     for (unsigned class = 0; class < CLASSES; class ++) {
         size_t hinted = 0, listed = 0;
-        for (const struct chunk *c = h->all; c; c = c->all.next)
-            hinted += c->hints[class] != 0;
-        for (const struct chunk *c = h->lists[class], *prev = NULL; c && listed <= hinted;
-             prev = c, c = c->on[class].next) {
-            if (c->on[class].prev != prev || !c->hints[class])
-                return "a list of chunks is damaged";
+        for (const struct group *g = &h->first; g; g = g->all.next)
+            hinted += g->hinted[class] != 0;
+        for (const struct group *g = h->lists[class], *prev = NULL; g && listed <= hinted;
+             prev = g, g = g->on[class].next) {
+            if (g->on[class].prev != prev || !g->hinted[class])
+                return "a list of groups is damaged";
             listed++;
         }
         if (listed != hinted || (h->classes >> class & 1) != (hinted > 0))
-            return "a list of chunks is not what the hints say";
+            return "a list of groups is not what the hints say";
     }
     return NULL;
 }
 
+/* What the lengths may keep is what the chunks allow. */
+static const char *check_kept(const struct heap *h, size_t chunks)
+{
+    long spare = h->spare;
+    for (unsigned n = 1; n <= KEPT_MAX; n++) {
+        unsigned few = ALLOC_MIN(h->limit[n], FEW);
+        if (h->nkept[n] > h->room[n] || h->room[n] > h->limit[n] || h->room[n] < few)
+            return "too many blocks of a length are kept";
+        spare += (long)(h->room[n] - few) * n;
+    }
+    return spare == SPARE * (long)chunks ? NULL : "the room for kept blocks does not add up to the chunks";
+}
+
 const char *bitmap_check(const struct heap *h)
 {
-    size_t bytes = 0, empty = 0;
+    size_t bytes = 0, chunks = 0, empty = 0;
     const char *broken = large_check(&h->chunks, &bytes);
-    for (const struct chunk *c = h->all; c && !broken; c = c->all.next) {
+    for (const struct group *g = &h->first; g && !broken; g = g->all.next) {
+        broken = check_group(g);
+        bytes += g == &h->first ? 0 : group_pages(&h->chunks) << h->chunks.page_log2;
+    }
+    for (const struct chunk *c = chunk_behind(h, NULL); c && !broken; c = chunk_behind(h, c)) {
         broken = check_granules(h, c);
         bytes += h->chunks.size;
         empty += c->used == 0;
+        chunks++;
     }
     if (!broken)
         broken = check_lists(h);
+    if (!broken)
+        broken = check_kept(h, chunks);
     if (broken)
         return broken;
     return bytes != h->chunks.held ? "the chunks do not add up to the pages held"

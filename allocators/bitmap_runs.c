@@ -13,22 +13,22 @@
 
 static inline bool is_least_of_class(unsigned n)
 {
-    return n <= LONG && !(n & (((unsigned)1 << (last_bit(n | 4) - 2)) - 1));
+    return n <= LONG && !(n & (((unsigned)1 << (last_bit(n | 8) - 3)) - 1));
 }
 
-static void link_chunk(struct heap *h, struct chunk *c, unsigned class)
+static void link_group(struct heap *h, struct group *g, unsigned class)
 {
-    struct chunk *next = h->lists[class];
-    c->on[class] = (struct links){next, NULL};
+    struct group *next = h->lists[class];
+    g->on[class] = (struct links){next, NULL};
     if (next)
-        next->on[class].prev = c;
-    h->lists[class] = c;
+        next->on[class].prev = g;
+    h->lists[class] = g;
     h->classes |= (uint64_t)1 << class;
 }
 
-static void unlink_chunk(struct heap *h, struct chunk *c, unsigned class)
+static void unlink_group(struct heap *h, struct group *g, unsigned class)
 {
-    struct chunk *next = c->on[class].next, *prev = c->on[class].prev;
+    struct group *next = g->on[class].next, *prev = g->on[class].prev;
     if (next)
         next->on[class].prev = prev;
     if (prev)
@@ -40,24 +40,60 @@ static void unlink_chunk(struct heap *h, struct chunk *c, unsigned class)
 static inline void hint(struct heap *h, struct chunk *c, unsigned at, unsigned n)
 {
     unsigned class = class_of_run(n);
-    if (!c->hints[class])
-        link_chunk(h, c, class);
+    if (!c->hints[class]) {
+        if (!c->group->hinted[class])
+            link_group(h, c->group, class);
+        c->group->hinted[class] |= (uint64_t)1 << c->slot;
+    }
     c->hints[class] |= (uint64_t)1 << at / ROW;
+}
+
+/* The chunk has no hint of the class any more. */
+static void unhint(struct heap *h, const struct chunk *c, unsigned class)
+{
+    if (!(c->group->hinted[class] ^= (uint64_t)1 << c->slot))
+        unlink_group(h, c->group, class);
 }
 
 /* ---- Chunks --------------------------------------------------------------------------------------------------------
  */
 
-void bitmap_open_chunk(struct heap *h, struct chunk *c)
+/* A group that has room for a chunk. NULL: exhausted. */
+static struct group *group_with_room(struct heap *h)
 {
-    __builtin_memset(c, 0, offsetof(struct chunk, on));
-    c->used = 0;
-    c->all = (struct links){h->all, NULL};
-    if (h->all)
-        h->all->all.prev = c;
-    h->all = c;
+    struct group *g = &h->first;
+    for (; !~g->open; g = g->all.next)
+        if (!g->all.next) {
+            struct group *more = chunks_take_pages(&h->chunks, group_pages(&h->chunks));
+            if (!more)
+                return NULL;
+            __builtin_memset(more, 0, offsetof(struct group, on));
+            more->all.prev = g;
+            g->all.next = more;
+        }
+    return g;
+}
+
+static void leave_group(struct heap *h, struct group *g)
+{
+    if (g->open || g == &h->first)
+        return;
+    g->all.prev->all.next = g->all.next;
+    if (g->all.next)
+        g->all.next->all.prev = g->all.prev;
+    chunks_give_pages(&h->chunks, g, group_pages(&h->chunks));
+}
+
+void bitmap_open_chunk(struct heap *h, struct group *g, struct chunk *c)
+{
+    __builtin_memset(c, 0, sizeof *c);
+    c->group = g;
+    c->slot = alloc_first_bit(~g->open);
+    g->chunks[c->slot] = c;
+    g->open |= (uint64_t)1 << c->slot;
     h->newest = c;
     h->fresh = FIRST;
+    h->spare += SPARE;
 }
 
 /* Never the heap's own, which is never empty. */
@@ -65,18 +101,15 @@ static void close_chunk(struct heap *h, struct chunk *c)
 {
     for (unsigned class = 0; class < CLASSES; class ++)
         if (c->hints[class])
-            unlink_chunk(h, c, class);
-    if (c->all.prev)
-        c->all.prev->all.next = c->all.next;
-    else
-        h->all = c->all.next;
-    if (c->all.next)
-        c->all.next->all.prev = c->all.prev;
+            unhint(h, c, class);
     if (h->newest == c) {
         h->newest = chunk_of(h);
         h->fresh = GRANULES;
     }
     h->empty--;
+    h->spare -= SPARE;
+    c->group->open ^= (uint64_t)1 << c->slot;
+    leave_group(h, c->group);
     chunks_give_pages(&h->chunks, c, chunk_pages(&h->chunks));
 }
 
@@ -184,7 +217,7 @@ static __attribute__((noinline)) void correct_hint(struct heap *h, struct chunk 
 {
     uint64_t starts = starts_in(c, row);
     if (!(c->hints[class] &= ~((uint64_t)1 << row)))
-        unlink_chunk(h, c, class);
+        unhint(h, c, class);
     for (; starts; starts &= starts - 1) {
         unsigned at = row * ROW + alloc_first_bit(starts);
         hint(h, c, at, run_end(c, at, at + LONG) - at);
@@ -200,16 +233,19 @@ struct place {
 static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, struct place *in)
 {
     unsigned tries = TRIES;
-    for (struct chunk *c = h->lists[class], *next; c; c = next) {
-        next = c->on[class].next;
-        for (uint64_t rows = c->hints[class]; rows; rows &= rows - 1) {
-            *in = (struct place){c, alloc_first_bit(rows)};
-            uint64_t starts = search_row(c, in->row, n);
-            if (starts)
-                return starts;
-            correct_hint(h, c, class, in->row);
-            if (!--tries)
-                return 0;
+    for (struct group *g = h->lists[class], *next; g; g = next) {
+        next = g->on[class].next;
+        for (uint64_t slots = g->hinted[class]; slots; slots &= slots - 1) {
+            struct chunk *c = g->chunks[alloc_first_bit(slots)];
+            for (uint64_t rows = c->hints[class]; rows; rows &= rows - 1) {
+                *in = (struct place){c, alloc_first_bit(rows)};
+                uint64_t starts = search_row(c, in->row, n);
+                if (starts)
+                    return starts;
+                correct_hint(h, c, class, in->row);
+                if (!--tries)
+                    return 0;
+            }
         }
     }
     return 0;
@@ -227,11 +263,12 @@ static uint64_t search(struct heap *h, unsigned n, struct place *in)
     }
     for (uint64_t lists; (lists = h->classes >> class);) {
         unsigned found = class + alloc_first_bit(lists);
-        *in = (struct place){h->lists[found], alloc_first_bit(h->lists[found]->hints[found])};
-        uint64_t starts = search_row(in->c, in->row, n);
+        struct chunk *c = h->lists[found]->chunks[alloc_first_bit(h->lists[found]->hinted[found])];
+        *in = (struct place){c, alloc_first_bit(c->hints[found])};
+        uint64_t starts = search_row(c, in->row, n);
         if (ALLOC_LIKELY(starts))
             return starts;
-        correct_hint(h, in->c, found, in->row);
+        correct_hint(h, c, found, in->row);
     }
     return 0;
 }
@@ -242,11 +279,15 @@ static uint64_t search(struct heap *h, unsigned n, struct place *in)
 /* Makes another chunk the newest; what the old one has left becomes a run. False: exhausted. */
 static bool new_chunk(struct heap *h)
 {
-    struct chunk *old = h->newest, *c = chunks_take_aligned(&h->chunks, chunk_pages(&h->chunks));
+    struct group *g = group_with_room(h);
+    struct chunk *old = h->newest, *c = g ? chunks_take_aligned(&h->chunks, chunk_pages(&h->chunks)) : NULL;
     unsigned rest = h->fresh;
-    if (!c)
+    if (!c) {
+        if (g)
+            leave_group(h, g);
         return false;
-    bitmap_open_chunk(h, c);
+    }
+    bitmap_open_chunk(h, g, c);
     h->empty++;
     if (rest < GRANULES)
         give(h, old, rest, GRANULES);
@@ -279,24 +320,21 @@ static inline unsigned batch_of(unsigned n)
     return ALLOC_MAX(n, ALLOC_MIN(BATCH * n, ROW));
 }
 
-/* The first of the runs that begin in a row; more of it, and others that are just as long, become blocks to keep. */
+/* The shortest of the runs that begin in a row; more of it becomes blocks to keep. */
 static void *take_run(struct heap *h, const struct place *in, uint64_t starts, unsigned n)
 {
     struct chunk *c = in->c;
-    unsigned at = in->row * ROW + alloc_first_bit(starts), end = run_end(c, at + n - 1, at + n + ROW + LONG);
+    unsigned at = 0, end = GRANULES;
+    for (; starts; starts &= starts - 1) {
+        unsigned other = in->row * ROW + alloc_first_bit(starts);
+        unsigned other_end = run_end(c, other + n - 1, other + n + ROW + LONG);
+        if (other_end - other < end - at)
+            at = other, end = other_end;
+    }
     unsigned rest = cut_up(h, c, at, ALLOC_MIN(end, at + batch_of(n)), n);
     flip(c, at, rest - at);
     if (rest < end)
         hint(h, c, rest, end - rest);
-    for (starts &= starts - 1; starts && can_keep(h, n); starts &= starts - 1) {
-        unsigned other = in->row * ROW + alloc_first_bit(starts);
-        if (is_free(c, other + n))
-            continue;
-        flip(c, other, n);
-        flip_end(c, other + n);
-        c->used += n;
-        h->kept[n][h->nkept[n]++] = granule_at(c, other);
-    }
     return granule_at(c, at);
 }
 
@@ -325,12 +363,23 @@ void *bitmap_alloc(struct heap *h, size_t size)
     return p;
 }
 
+/* One more block of n granules may be kept. False: as many as may be are. */
+static bool widen(struct heap *h, unsigned n)
+{
+    if (h->room[n] == h->limit[n] || h->spare < (long)n)
+        return false;
+    h->room[n]++;
+    h->spare -= n;
+    return true;
+}
+
 void bitmap_release(struct heap *h, void *p, unsigned n)
 {
     struct chunk *c = chunk_of(p);
     unsigned at = index_of(p);
-    if (n <= KEPT_MAX && h->room[n]) {
-        let_go(h, n, (h->nkept[n] + 1u) / 2);
+    if (n <= KEPT_MAX && h->limit[n]) {
+        if (!widen(h, n))
+            let_go(h, n, (h->nkept[n] + 1u) / 2);
         h->kept[n][h->nkept[n]++] = p;
         return;
     }
