@@ -86,6 +86,7 @@ if HAVE_CMOCKA
 allocator_tests = \
 	allocators/tests/adversary \
 	allocators/tests/avl \
+	allocators/tests/bitmap \
 	allocators/tests/buddy \
 	allocators/tests/classes \
 	allocators/tests/contract \
@@ -106,6 +107,9 @@ allocators_tests_adversary_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 allocators_tests_avl_SOURCES = allocators/tests/avl.c
 allocators_tests_avl_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_avl_LDADD = $(CMOCKA_LIBS)
+allocators_tests_bitmap_SOURCES = allocators/tests/bitmap.c allocators/tests/counted.c allocators/tests/counted.h
+allocators_tests_bitmap_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_bitmap_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_buddy_SOURCES = allocators/tests/buddy.c $(allocator_test_files)
 allocators_tests_buddy_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_buddy_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
