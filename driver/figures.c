@@ -20,13 +20,6 @@ static double ratio(uint64_t bytes, uint64_t to)
     return bytes == UNKNOWN_BYTES || to == 0 ? NAN : (double)bytes / (double)to;
 }
 
-static uint64_t metadata(const struct space_sample *sample)
-{
-    if (sample->held == UNKNOWN_BYTES || sample->free_total == UNKNOWN_BYTES)
-        return UNKNOWN_BYTES;
-    return sample->held - sample->granted - sample->free_total;
-}
-
 double arena_ratio(const struct arena_study *arena, uint64_t peak_live)
 {
     return arena->done ? ratio(arena->smallest, peak_live) : NAN;
@@ -38,7 +31,6 @@ struct space_figures space_figures(const struct space_result *space, uint64_t pe
                                     .touched_ratio = ratio(space->touched_peak, peak_live),
                                     .internal_at_peak = internal_fragmentation(&space->at_peak),
                                     .external_at_peak = external_fragmentation(&space->at_peak),
-                                    .metadata_at_peak = metadata(&space->at_peak),
                                     .held = {space->held_mean, ratio(space->at_peak.held, peak_live) - 1,
                                              ratio(space->held_peak, space->live_at_held_peak) - 1,
                                              ratio(space->held_peak, peak_live) - 1},

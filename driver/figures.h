@@ -12,7 +12,6 @@ struct space_figures {
     double held_ratio, touched_ratio;      /* peak over the requested peak */
     double internal_at_peak, internal_max; /* 1 − requested/granted; max: over the samples */
     double external_at_peak, external_max; /* 1 − largest free/free total; 0 when nothing is free */
-    uint64_t metadata_at_peak; /* bytes held that are in no block, used or free; UNKNOWN_BYTES when one is unknown */
     /* Johnstone and Wilson, The Memory Fragmentation Problem: Solved? (ISMM 1998): measures 1 to 4, over what is held
      * and over what is touched. Each is (used − live)/live: the mean over all ops with something live; at the peak of
      * live; the peak of used with what was live when it was reached; the peak of used with the peak of live. */

@@ -97,11 +97,12 @@ struct space_result {
     uint64_t live_at_held_peak, live_at_touched_peak; /* requested bytes after the op that reached each */
     double held_mean, touched_mean;                   /* (used - live)/live over all ops with something live; or NAN */
     struct space_sample at_peak, at_end;              /* after the op of peak live, and after the last op */
+    uint64_t metadata_at_peak; /* bytes held that are in no block, used or free; or UNKNOWN_BYTES */
     uint32_t nsamples, pad;
     struct space_sample samples[JOB_SAMPLES];
     struct heap_map_result map;
     char held_missing[MISSING], touched_missing[MISSING], free_missing[MISSING]; /* why; "" when known */
-    char touched_mean_missing[MISSING];
+    char touched_mean_missing[MISSING], metadata_missing[MISSING];
 };
 
 /* Of one probe: it was done, so the arena was large enough. */

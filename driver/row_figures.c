@@ -157,8 +157,7 @@ static void add_space(struct row_figures *row, const struct run *run)
     row_set_bytes(row, FIELD_TOUCHED_END, result->at_end.touched, result->touched_missing);
     row_set_bytes(row, FIELD_FREE_AT_PEAK, result->at_peak.free_total, result->free_missing);
     row_set_bytes(row, FIELD_FREE_BLOCKS_AT_PEAK, result->at_peak.free_blocks, result->free_missing);
-    row_set_bytes(row, FIELD_METADATA, figures.metadata_at_peak,
-                  result->free_missing[0] ? result->free_missing : result->held_missing);
+    row_set_bytes(row, FIELD_METADATA, result->metadata_at_peak, result->metadata_missing);
     row_set_number(row, FIELD_HELD_RATIO, figures.held_ratio, nothing[0] ? nothing : result->held_missing);
     row_set_number(row, FIELD_TOUCHED_RATIO, figures.touched_ratio, nothing[0] ? nothing : result->touched_missing);
     row_set_number(row, FIELD_INTERNAL, figures.internal_at_peak, "");

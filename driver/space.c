@@ -218,6 +218,20 @@ static void replay(struct space *space)
     }
 }
 
+/* Why what is in no block is not known; "": it is. */
+static const char *metadata_missing(const struct space *space)
+{
+    const struct space_result *result = space->result;
+    const struct space_sample *peak = &result->at_peak;
+    if (result->held_missing[0] != '\0')
+        return result->held_missing;
+    if (result->free_missing[0] != '\0')
+        return result->free_missing;
+    if (space->bench->allocator.pages != NULL)
+        return "the free pages of a page source are not held";
+    return peak->granted + peak->free_total > peak->held ? "its blocks, used and free, are more than it holds" : "";
+}
+
 static void finish(struct space *space)
 {
     struct space_result *result = space->result;
@@ -232,6 +246,10 @@ static void finish(struct space *space)
     strcpy(result->touched_mean_missing,
            touched ? "without an arena pages come and go, and are counted at samples, not after every op"
                    : space->touched.missing);
+    strcpy(result->metadata_missing, metadata_missing(space));
+    result->metadata_at_peak = result->metadata_missing[0] != '\0'
+                                   ? UNKNOWN_BYTES
+                                   : result->at_peak.held - result->at_peak.granted - result->at_peak.free_total;
     heap_map_finish(space->map, &result->map);
 }
 

@@ -9,7 +9,9 @@ import matplotlib
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import Colormap, ListedColormap
+from matplotlib.image import AxesImage
 from matplotlib.lines import Line2D
 
 from analysis import style
@@ -53,6 +55,29 @@ def _shown(table: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     return rows.loc[specs]
 
 
+def _draw(axes: Axes, figures: dict[str, Any], colours: Colormap) -> AxesImage:
+    """One allocator's map, and the line of what is live."""
+    heap_map, samples = figures["heap_map"], figures["samples"]
+    image = shares(heap_map)
+    top, end = len(image) * heap_map["bin_bytes"] / MIB, (heap_map["op_index"][-1] + 1) / 1e3
+    drawn = axes.imshow(
+        image,
+        cmap=colours,
+        vmin=0,
+        vmax=100,
+        extent=(0, end, 0, top),
+        origin="lower",
+        aspect="auto",
+        interpolation="nearest",
+    )
+    ops, live = np.array(samples["op_index"]) / 1e3, np.array(samples["requested_bytes"]) / MIB
+    axes.plot(ops, live, color=LIVE, linewidth=0.8)
+    axes.set_xlim(0, end)
+    axes.grid(False)
+    axes.set_xlabel("op [thousands]")
+    return drawn
+
+
 def heapmap(results: Results, selection: Selection) -> Picture:
     """Address against op, the share that is live as colour; the line is what is live, packed without a hole."""
     table = selection.of(results.of_pass("space"))
@@ -60,39 +85,18 @@ def heapmap(results: Results, selection: Selection) -> Picture:
     name, rows = next(by_trace(table))
     rows = need(_shown(rows, selection), "a heap map of an allocator", "space")
     page = sheet(len(rows), 15)  # the scale needs the room of as many entries
-    colours, highest = _colours(), 0.0
+    colours = _colours()
+    maps = []
     for axes, (_, row) in zip(page.panels, rows.iterrows()):
-        heap_map, samples = row["figures"]["heap_map"], row["figures"]["samples"]
-        image = shares(heap_map)
-        top, end = len(image) * heap_map["bin_bytes"] / MIB, (heap_map["op_index"][-1] + 1) / 1e3
-        drawn = axes.imshow(
-            image,
-            cmap=colours,
-            vmin=0,
-            vmax=100,
-            extent=(0, end, 0, top),
-            origin="lower",
-            aspect="auto",
-            interpolation="nearest",
-        )
-        axes.plot(
-            np.array(samples["op_index"]) / 1e3,
-            np.array(samples["requested_bytes"]) / MIB,
-            color=LIVE,
-            linewidth=0.8,
-        )
-        axes.set_xlim(0, end)
-        axes.grid(False)
-        axes.set_xlabel("op [thousands]")
         style.panel_title(axes, row["allocator"])
-        highest = max(highest, top)
+        maps.append(_draw(axes, row["figures"], colours))
     peak = rows.iloc[0]["figures"]["requested_peak_bytes"] / MIB
-    page.panels[0].set_ylim(0, min(highest, HIGHEST * peak))
+    page.panels[0].set_ylim(0, min(max(one.get_extent()[3] for one in maps), HIGHEST * peak))
     for axes in page.panels[::3]:
         axes.set_ylabel("memory [MiB]")
     scale, beside = page.foot.subplots(1, 2, width_ratios=[3, 1])
     beside.remove()  # room for the legend
-    page.figure.colorbar(drawn, cax=scale, orientation="horizontal").set_label("live [%]")
+    page.figure.colorbar(maps[0], cax=scale, orientation="horizontal").set_label("live [%]")
     page.foot.legend(handles=[Line2D([], [], color=LIVE, label="live, if packed")], loc="right")
     caption = (
         f"Memory of each allocator on {name} from the lowest address of a block upwards, at up to 96 evenly spaced ops of "

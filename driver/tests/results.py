@@ -157,6 +157,12 @@ ok(
     "what is held in no block, and how many blocks are free",
     space,
 )
+source = rows(replay("--alloc=pages:buddy", "--passes=space", "--json=-", small).stdout)[0]
+ok(
+    source["figures"]["metadata_at_peak_bytes"] is None and "not held" in source["missing"]["metadata_at_peak_bytes"],
+    "of a page source alone, whose free pages are not held, that is missing",
+    source["missing"],
+)
 ok(
     foreign["figures"]["fragmentation_1_touched"] is None
     and "pages come and go" in foreign["missing"]["fragmentation_1_touched"],
