@@ -138,12 +138,14 @@ def _listed(names: Sequence[str]) -> str:
     return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
+ALIKE = 1.01  # ratios of two that are called alike
+
+
 def _beyond(ratio: float) -> str:
     """A ratio to the best as it is said."""
+    if ratio < ALIKE:
+        return "less than 1 % over"
     return f"{(ratio - 1) * 100:.0f} % over" if ratio < 1.995 else f"{ratio:.3g} times"
-
-
-ALIKE = 1.01  # ratios of two that are called alike
 
 
 def _ranking(ratios: pd.Series) -> str:

@@ -113,7 +113,7 @@ def sheet(count: int, entries: int, height: float = PANEL, across: int = 3, shar
     flat = [axes for line in grid for axes in line]
     for axes in flat[count:]:
         axes.remove()
-    for axes in flat[max(0, count - columns) : count]:
+    for axes in flat[:count]:  # each has a title of its axis, which wants numbers
         axes.xaxis.set_tick_params(labelbottom=True)
     return Sheet(figure, flat[:count], foot)
 
