@@ -66,7 +66,7 @@ report: publish
 # ---- What the measurements can tell apart -----------------------------------------------------------------------------
 
 ## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; some 12 minutes
-## make selftest-repeat: two sweeps of all, the second beside a busy loop, and how far their figures are apart
+## make selftest-repeat: three sweeps of all, the last beside a busy loop, and how far their figures are apart
 .PHONY: selftest-stat selftest-repeat
 selftest-stat: replay selftest driver/tests/slowed.so
 	@./selftest stat

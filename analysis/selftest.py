@@ -19,7 +19,18 @@ from rich.progress import track
 from rich.table import Table
 
 from analysis import selftest_repeat, selftest_stat
-from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, EXIT_LACKS, Parser, fail, read_results, words
+from analysis.command import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_INPUT,
+    EXIT_LACKS,
+    EXIT_USAGE,
+    Parser,
+    fail,
+    read_results,
+    words,
+)
+from analysis.selftest_repeat import FEWEST_RUNS, Agreement
 from analysis.selftest_stat import PLANTED, Findings
 
 PROGRAM = "selftest"
@@ -28,8 +39,6 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
-
-OUTSIDE_SHOWN = 20
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -148,9 +157,9 @@ def _busy_loop() -> Iterator[None]:
 
 
 def _measure_repeat(options: argparse.Namespace) -> list[Path]:
-    files = [
-        _fresh(options.output.with_name(f"{options.output.name}-{part}.jsonl")) for part in ("quiet", "busy")
-    ]
+    """The rows of three sweeps; the last beside a busy loop."""
+    names = ("first", "again", "busy")
+    files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
     arguments = [
         "--passes=throughput,latency",
         f"--alloc={options.alloc}",
@@ -158,43 +167,61 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
         f"--limit={options.limit}",
         *map(str, options.traces),
     ]
-    _replay(arguments, files[0])
+    for file in files[:2]:
+        _replay(arguments, file)
     with _busy_loop():
-        _replay(arguments, files[1])
+        _replay(arguments, files[2])
     return files
 
 
-def _repeat(options: argparse.Namespace) -> int:
-    files = options.judge or _measure_repeat(options)
-    found = selftest_repeat.agreements(*(read_results(PROGRAM, [file]) for file in files))
-    if not found:
-        fail(PROGRAM, EXIT_INPUT, f"{files[0]} and {files[1]} have no trace and allocator in common")
-    table = _table("figure", "apart: median", "most", "wanted", "so")
-    outside = _table("apart", "figure", "trace", "allocator", "first", "second")
-    for one in found:
-        wanted, beyond, n = one.figure.wanted, one.outside(), len(one.table)
-        table.add_row(
-            f"{one.figure.title} [{one.figure.unit}]",
-            f"{one.median:.1%}",
-            f"{one.table['apart'].max():.1%}",
-            "" if wanted is None else f"{wanted:.0%}",
-            "" if wanted is None else f"{n - len(beyond)} of {n}",
+def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
+    wanted, beyond, n = one.figure.wanted, one.outside(), len(one.table)
+    summary.add_row(
+        f"{one.figure.title} [{one.figure.unit}]",
+        f"{one.median:.1%}",
+        f"{one.table['apart'].max():.1%}",
+        "" if wanted is None else f"{wanted:.0%}",
+        f"{n}" if wanted is None else f"{n - len(beyond)} of {n}",
+    )
+    for (trace, allocator), row in beyond.iterrows():
+        outside.add_row(
+            f"{row['apart']:.1%}",
+            one.figure.title,
+            trace,
+            allocator,
+            f"{row['first']:.4g}",
+            f"{row['second']:.4g}",
         )
-        for (trace, allocator), row in beyond.head(OUTSIDE_SHOWN).iterrows():
-            outside.add_row(
-                f"{row['apart']:.1%}",
-                one.figure.title,
-                trace,
-                allocator,
-                f"{row['first']:.4g}",
-                f"{row['second']:.4g}",
+
+
+def _repeat(options: argparse.Namespace) -> int:
+    first, *others = options.judge or _measure_repeat(options)
+    if not others:
+        fail(PROGRAM, EXIT_USAGE, "--from needs the rows of two sweeps at least")
+    results = read_results(PROGRAM, [first])
+    agrees = True
+    for other in others:
+        found = selftest_repeat.agreements(results, read_results(PROGRAM, [other]))
+        if not found:
+            fail(
+                PROGRAM,
+                EXIT_INPUT,
+                f"{first} and {other} have no trace and allocator in common with {FEWEST_RUNS} runs each",
             )
-    _print(table)
-    if outside.row_count:
-        print("\nFarther apart than wanted:")
-        _print(outside)
-    print(f"\nRows: {files[0]} {files[1]}")
-    return EXIT_FAILED if outside.row_count else EXIT_DONE
+        summary = _table("figure", "apart: median", "most", "wanted", "so")
+        outside = _table("farther apart than wanted", "figure", "trace", "allocator", "first", "second")
+        for one in found:
+            _print_agreement(one, summary, outside)
+        print(f"{first} and {other}:")
+        _print(summary)
+        if outside.row_count:
+            _print(outside)
+        left_out = dict.fromkeys(name for one in found for name in one.left_out)
+        if left_out:
+            print(f"left out, with fewer than {FEWEST_RUNS} runs (--limit): {', '.join(left_out)}")
+        print()
+        agrees = agrees and not outside.row_count
+    return EXIT_DONE if agrees else EXIT_FAILED
 
 
 # ---- The program -----------------------------------------------------------------------------------------------------
@@ -238,12 +265,12 @@ def _parser() -> Parser:
     )
     stat.set_defaults(run=_stat)
 
-    repeat = commands.add_parser("repeat", help="two sweeps of the same, the second beside a busy loop")
+    repeat = commands.add_parser("repeat", help="three sweeps of the same, the last beside a busy loop")
     repeat.add_argument(
         "traces", nargs="*", type=Path, default=sorted(TRACES.glob("*.trace")), help="(those shipped)"
     )
     repeat.add_argument("--alloc", default="all", help="as replay's (%(default)s)")
-    repeat.add_argument("--runs", type=_at_least(1), default=9, metavar="N", help="(%(default)s)")
+    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=9, metavar="N", help="(%(default)s)")
     repeat.add_argument(
         "--limit", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
     )
@@ -251,7 +278,7 @@ def _parser() -> Parser:
         "--output", type=Path, default=Path("results/selftest/repeat"), help="the rows: %(default)s-….jsonl"
     )
     repeat.add_argument(
-        "--from", dest="judge", type=Path, nargs=2, metavar="FILE", help="judge these rows, measure nothing"
+        "--from", dest="judge", type=Path, nargs="+", metavar="FILE", help="judge these rows, measure nothing"
     )
     repeat.set_defaults(run=_repeat)
     return parser

@@ -14,6 +14,7 @@ import pandas as pd
 from analysis.load import FLOOR, Results
 
 CELL = ["trace", "allocator"]
+FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ class Agreement:
 
     figure: Repeated
     table: pd.DataFrame
+    left_out: list[str]  # "slob on perl.trace", which had fewer than FEWEST_RUNS in a sweep
 
     @property
     def median(self) -> float:
@@ -54,11 +56,12 @@ class Agreement:
         return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
 
 
-def _values(results: Results, figure: Repeated) -> pd.Series:
+def _values(results: Results, figure: Repeated) -> pd.DataFrame:
+    """The figure as column value, and of how many runs."""
     rows = results.figure(figure.pass_name, figure.figure)
     if figure.of_runs == "last":
         rows = rows.sort_values("run", kind="stable")
-    return rows.groupby(CELL, sort=False)["value"].agg(figure.of_runs)
+    return rows.groupby(CELL, sort=False)["value"].agg(value=figure.of_runs, runs="count")
 
 
 def agreements(first: Results, second: Results) -> list[Agreement]:
@@ -66,10 +69,13 @@ def agreements(first: Results, second: Results) -> list[Agreement]:
     left out."""
     found = []
     for figure in FIGURES:
-        both = pd.DataFrame({"first": _values(first, figure), "second": _values(second, figure)}).dropna()
+        both = _values(first, figure).join(_values(second, figure), rsuffix="_later", how="inner")
         if figure.pass_name == "latency":
             both = both.drop(index=FLOOR, level="allocator", errors="ignore")
-        if len(both):
-            both["apart"] = np.exp(np.abs(np.log(both["second"] / both["first"]))) - 1
-            found.append(Agreement(figure, both))
+        few = both[["runs", "runs_later"]].min(axis=1) < FEWEST_RUNS
+        table = both[~few].rename(columns={"value": "first", "value_later": "second"})[["first", "second"]]
+        if len(table):
+            table["apart"] = np.exp(np.abs(np.log(table["second"] / table["first"]))) - 1
+            left_out = [f"{allocator} on {trace}" for trace, allocator in both[few].index]
+            found.append(Agreement(figure, table, left_out))
     return found

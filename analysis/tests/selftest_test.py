@@ -141,8 +141,8 @@ def selftest(*args):
     )
 
 
-first = written(throughput_rows(TIMES) + latency_rows([900, 400], [9000, 8000]))
-second = written(throughput_rows(LATER) + latency_rows([800, 420], [3000, 90000]))
+first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400], [9000, 8000, 7000]))
+second = written(throughput_rows(LATER) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
 time, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
@@ -165,6 +165,13 @@ ok(
     result.returncode == 1 and "tlsf" in result.stdout and "2 of 3" in result.stdout,
     "what is outside is named, exit code 1",
     result,
+)
+few = written(throughput_rows({"one.trace": {"slab": [10.0] * 3, "tlsf": [20.0] * 2}}))
+(time,) = selftest_repeat.agreements(load([first]), load([few]))
+ok(
+    time.left_out == ["tlsf on one.trace"] and list(time.table.index) == [("one.trace", "slab")],
+    "two runs are too few to compare, and that is said",
+    time,
 )
 result = selftest("repeat", "--from", first, first)
 ok(
@@ -204,12 +211,12 @@ ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut
 
 small = trace(SMALL)
 result = selftest(
-    "repeat", "--runs=1", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
+    "repeat", "--runs=3", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
 )
 os.unlink(small)
 ok(
     result.returncode in (0, 1) and "time, median" in result.stdout and "Traceback" not in result.stderr,
-    "two sweeps compared",
+    "three sweeps compared",
     result,
 )
 
@@ -217,6 +224,8 @@ for name, args, code, said in (
     ("no command", [], 2, "stat|repeat"),
     ("one sweep", ["stat", "--sweeps=1"], 2, "1 is less than 2"),
     ("a trace that is not there", ["stat", "--trace=/no/such", f"--output={rows}"], 3, "/no/such"),
+    ("rows of one sweep", ["repeat", "--from", first], 2, "two sweeps"),
+    ("too few runs", ["repeat", "--runs=2"], 2, "2 is less than 3"),
     ("rows of something else", ["stat", "--from", first], 3, "no whole sweep"),
     ("a file that cannot be written", ["stat", "--output=/dev/null/rows"], 4, "/dev/null"),
 ):
