@@ -13,7 +13,7 @@ from common import BUILD, SMALL, finish, measured, ok, replay, source, throughpu
 
 import numpy as np
 
-from analysis import selftest_repeat, selftest_stat, statistics
+from analysis import selftest_repeat, selftest_stat
 from analysis.load import load
 
 SWEEPS, ROUNDS = 100, 15
@@ -33,33 +33,6 @@ def noisy_pool(slower, spread=0.01, drift=0.01, seed=1):
         pool[number] = rounds * (1 + percent) * np.exp(run)
     return pool
 
-
-# ---- Comparing rounds in pairs ----------------------------------------------------------------------------------------
-
-# Of the 2^8 ways to swap eight pairs, two give differences all of one sign.
-found = statistics.paired_difference(range(1, 9), [value * (1.01 + value / 1000) for value in range(1, 9)])
-ok(abs(found.p - 2 / 256) < 1e-12, "eight rounds, all slower: p = 2 / 2^8", found)
-ok(found.delta == 1.0 and found.ratio.low > 1 and found.sure(), "it is sure, and its effect is 1", found)
-same = statistics.paired_difference([1, 2, 3], [1, 2, 3])
-ok(same.p == 1.0 and not same.sure() and same.delta == 0.0, "the same against itself: p = 1", same)
-equal = statistics.paired_difference([*range(1, 9), 20], [*(value * 1.01 for value in range(1, 9)), 20])
-ok(abs(equal.p - 2 / 256) < 1e-12, "a round in which both took as long says nothing", equal)
-# Ranks 1 2 4 8 of a, 3 5 6 7 of b: 2 + 3 + 2 - 1; of 16 swaps, those with sums 6, 8 and -6, -8 are as far from 0.
-few = statistics.paired_difference([10, 11, 13, 90], [12, 14, 15, 16])
-ok(few.p == 4 / 16 and few.delta == 0.5, "a round far off counts by its rank: p = 4 / 2^4", few)
-for first, second, said in (([1.0], [1.0], "two rounds"), ([1.0, 2.0], [1.0], "cannot be paired")):
-    try:
-        statistics.paired_difference(first, second)
-        ok(False, f"refused: {said}")
-    except ValueError as error:
-        ok(said in str(error), f"refused: {said}", error)
-drifting = [1, 2, 4, 8, 16, 32, 64, 128]
-slowed = [value * 1.02 for value in drifting]
-ok(
-    statistics.paired_difference(drifting, slowed).sure()
-    and not statistics.difference(drifting, slowed).sure(),
-    "2 % within drift: seen in pairs, not in two heaps of values",
-)
 
 # ---- False alarms and what is found ------------------------------------------------------------------------------------
 
