@@ -38,6 +38,8 @@ allocator_files = \
 	allocators/slab_magazines.c \
 	allocators/slab_pages.c \
 	allocators/slob.c \
+	allocators/slob.h \
+	allocators/slob_check.c \
 	allocators/table.c \
 	allocators/tagged.h \
 	allocators/tags.h \

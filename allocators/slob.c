@@ -25,39 +25,9 @@
  * the lists. Of time, all pages searched in vain. check() verifies the lists and every page's free blocks, and that
  * none touch; slob's test in tests/slob.c verifies the rotation and the choice of list.
  */
-#include "allocators/chunks.h"
+#include "allocators/slob.h"
 
 extern const struct allocator allocator_slob;
-
-#define UNIT     2
-#define PAGE_MAX 65536
-#define NONE     32767 /* no unit's number; units of a page can be told in 15 bits */
-
-enum list { SMALL, MEDIUM, LARGE, FULL, LISTS }; /* FULL: pages that no search goes through */
-
-/* A page's frame. */
-struct page {
-    struct page *next, *prev;
-    int16_t *units;
-    uint16_t free;   /* units */
-    uint16_t first;  /* free block, in units from the page's start; NONE */
-    uint64_t ends[]; /* bit: the unit ends a block; not there when blocks have headers */
-};
-
-/* A page of frames. */
-struct frames {
-    struct frames *next;
-    uint64_t room[];
-};
-
-struct heap {
-    struct chunks chunks; /* of one page; each is known by its address there, and owned by its frame */
-    struct page lists[LISTS];
-    struct page *free_frames; /* by their next */
-    struct frames *frames;
-    size_t frame_size;
-    bool headers;
-};
 
 /* Where a block goes, all in units but the last. */
 struct request {
@@ -69,23 +39,6 @@ struct request {
 
 /* ---- Free blocks of a page -----------------------------------------------------------------------------------------
  */
-
-static inline int16_t *unit_at(const struct page *page, unsigned at)
-{
-    return page->units + at;
-}
-
-static inline unsigned units_at(const struct page *page, unsigned at)
-{
-    const int16_t *unit = unit_at(page, at);
-    return unit[0] > 0 ? (unsigned)unit[0] : 1;
-}
-
-static inline unsigned next_at(const struct page *page, unsigned at)
-{
-    const int16_t *unit = unit_at(page, at);
-    return (unsigned)(unit[0] > 0 ? unit[1] : -unit[0]);
-}
 
 static inline void set_free(struct page *page, unsigned at, unsigned units, unsigned next)
 {
@@ -148,21 +101,6 @@ static void put_back(struct page *page, unsigned at, unsigned units)
     }
 }
 
-/* ---- Where a block ends --------------------------------------------------------------------------------------------
- */
-
-/* The first unit in [at, end) that ends a block; `end`: none does. */
-static unsigned next_end(const struct page *page, unsigned at, unsigned end)
-{
-    while (at < end) {
-        const uint64_t ends = page->ends[at / 64] >> at % 64;
-        if (ends)
-            return ALLOC_MIN(at + alloc_first_bit(ends), end);
-        at = (at / 64 + 1) * 64;
-    }
-    return end;
-}
-
 static inline void flip_end(struct page *page, unsigned unit)
 {
     page->ends[unit / 64] ^= (uint64_t)1 << unit % 64;
@@ -170,22 +108,6 @@ static inline void flip_end(struct page *page, unsigned unit)
 
 /* ---- Pages ---------------------------------------------------------------------------------------------------------
  */
-
-static inline void *start_of_page(const struct heap *h, const void *p)
-{
-    return (void *)((uintptr_t)p & ~(uintptr_t)(h->chunks.size - 1));
-}
-
-/* The frame of a block's page; NULL: it is whole pages. */
-static inline struct page *page_of(const struct heap *h, const void *p)
-{
-    return large_owner(large_place(&h->chunks, start_of_page(h, p)));
-}
-
-static inline unsigned page_units(const struct heap *h)
-{
-    return (unsigned)ALLOC_MIN(h->chunks.size / UNIT, (size_t)NONE);
-}
 
 static inline void unlist(struct page *page)
 {
@@ -256,15 +178,6 @@ static void close_page(struct heap *h, struct page *page)
 
 /* ---- alloc and release ---------------------------------------------------------------------------------------------
  */
-
-/* The minimal alignment of a block, which is also what stands before it: the largest power of two that is no larger. */
-static inline size_t minimal_align(size_t size)
-{
-    size_t align = HEAP_ALIGN;
-    while (align > size)
-        align /= 2;
-    return align;
-}
 
 /* False: too large for a page. */
 static bool make_request(const struct heap *h, size_t size, size_t align, struct request *r)
@@ -423,102 +336,6 @@ static void destroy(struct heap *h)
     chunks_give_pages(&chunks, h, 1);
 }
 
-/* ---- walk and check ------------------------------------------------------------------------------------------------
- */
-
-/* The units of the block at a page's unit, its header's too; beyond `end` when damaged. */
-static unsigned used_units(const struct heap *h, const struct page *page, unsigned at, unsigned end)
-{
-    if (!h->headers)
-        return next_end(page, at, end) + 1 - at;
-    const unsigned size = *(uint16_t *)unit_at(page, at), header = size ? (unsigned)minimal_align(size) : 0;
-    if (!size || size % UNIT || *(uint16_t *)unit_at(page, at + header / UNIT - 1) != size)
-        return end + 1;
-    return (size + header) / UNIT;
-}
-
-static bool walk_page(const struct heap *h, const struct page *page, heap_visit *visit, void *arg)
-{
-    const unsigned end = page_units(h);
-    unsigned free = page->first, units;
-    for (unsigned at = 0; at < end; at += units) {
-        struct heap_block seen = {unit_at(page, at), 0, at != free};
-        if (!seen.used) {
-            units = units_at(page, at);
-            free = next_at(page, at);
-            seen.size = units * UNIT;
-        } else {
-            units = used_units(h, page, at, end);
-            seen.size = h->headers ? *(uint16_t *)unit_at(page, at) : units * UNIT;
-            seen.ptr = unit_at(page, at + units - (unsigned)seen.size / UNIT);
-        }
-        if (!visit(&seen, arg))
-            return false;
-    }
-    return true;
-}
-
-static bool walk(const struct heap *h, heap_visit *visit, void *arg)
-{
-    for (unsigned i = 0; i < LISTS; i++)
-        for (const struct page *page = h->lists[i].next; page != &h->lists[i]; page = page->next)
-            if (!walk_page(h, page, visit, arg))
-                return false;
-    return large_walk(&h->chunks, visit, arg);
-}
-
-/* Used blocks fill the gaps between the free ones. */
-static const char *check_used(const struct heap *h, const struct page *page, unsigned at, unsigned end)
-{
-    while (at < end)
-        at += used_units(h, page, at, end);
-    return at == end ? NULL : "a block's size is damaged";
-}
-
-static const char *check_page(const struct heap *h, const struct page *page, enum list list)
-{
-    const unsigned end = page_units(h);
-    unsigned at = 0, sum = 0;
-    const char *broken = page_of(h, page->units) == page ? NULL : "a page does not lead to its frame";
-    for (unsigned free = page->first; free != NONE && !broken; free = next_at(page, free)) {
-        const unsigned units = free < end ? units_at(page, free) : 0;
-        if (!units || free < at || (sum && free == at) || free + units > end)
-            return "the free blocks of a page are out of order or not merged";
-        if (!h->headers && next_end(page, free, free + units) < free + units)
-            return "a block ends among free units";
-        broken = check_used(h, page, at, free);
-        at = free + units;
-        sum += units;
-    }
-    if (!broken)
-        broken = check_used(h, page, at, end);
-    if (broken)
-        return broken;
-    return sum == end                     ? "an empty page is kept"
-           : sum != page->free            ? "a page miscounts its free units"
-           : (list == FULL) != (sum == 0) ? "a page is on the wrong list"
-                                          : NULL;
-}
-
-static const char *check(const struct heap *h)
-{
-    size_t bytes = h->chunks.size, listed = 0, owned = 0;
-    const char *broken = large_check(&h->chunks, &bytes);
-    for (enum list i = SMALL; i < LISTS && !broken; i++)
-        for (const struct page *page = h->lists[i].next; page != &h->lists[i] && !broken; page = page->next) {
-            broken = page->next->prev != page ? "a list of pages is damaged" : check_page(h, page, i);
-            listed++;
-        }
-    for (size_t i = 0; i < h->chunks.places; i++)
-        owned += h->chunks.table[i].block && large_owner(&h->chunks.table[i]);
-    for (const struct frames *frames = h->frames; frames; frames = frames->next)
-        bytes += h->chunks.size;
-    return broken                    ? broken
-           : listed != owned         ? "a page is on no list"
-           : bytes != h->chunks.held ? "the pages do not add up to what is held"
-                                     : NULL;
-}
-
 const struct allocator allocator_slob = {
     .abi = ALLOC_ABI,
     .caps = CAP_FREE | CAP_ANY_SIZE,
@@ -532,6 +349,6 @@ const struct allocator allocator_slob = {
     .aligned = aligned,
     .resize = resize,
     .usable = usable,
-    .walk = walk,
-    .check = check,
+    .walk = slob_walk,
+    .check = slob_check,
 };

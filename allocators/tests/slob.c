@@ -48,14 +48,14 @@ static void *take(size_t size)
 {
     void *block = alloc(heap, size);
     assert_non_null(block);
-    assert_null(check(heap));
+    assert_null(slob_check(heap));
     return block;
 }
 
 static void give(void *block)
 {
     release(heap, block);
-    assert_null(check(heap));
+    assert_null(slob_check(heap));
 }
 
 static void assert_first(enum list list, const void *block)
