@@ -20,7 +20,7 @@ from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, she
 
 MIB = 1 << 20
 MOST = 9  # images, when no allocator was named
-FIRST = ("segfit", "buddy", "slab", "libc", "tlsf", "slob", "jemalloc", "mimalloc")  # shown before others
+FIRST = ("segfit", "buddy", "slab", "libc", "tlsf", "slob", "jemalloc", "tcmalloc", "mimalloc")  # before others
 ONE_PLACE = ("null", "null-inline")  # have one block for all
 HIGHEST = 2.2  # of the peak of live: what is above leaves its panel
 LIVE = "#CC3311"  # of the line; P. Tol's "vibrant" scheme has it for what is to stand out

@@ -34,10 +34,12 @@ def memory(results: Results, selection: Selection) -> Picture:
     looks = style.looks_of(style.order_of(table["allocator"]))
     held = set(table.loc[table["drawn"] == "held_bytes", "allocator"])
     extra = [
-        Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=THIN, label=f"{spec}, touched")
+        Line2D([], [], color=look.colour, linestyle=look.dash, linewidth=THIN, label=spec)
         for spec, look in looks.items()
         if spec not in held
     ]
+    if extra:
+        extra.append(Line2D([], [], color="black", linewidth=THIN, label="thin: touched"))
     extra.append(Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)"))
     page = sheet(len(traces), len(held) + len(extra), share=False)
     for axes, (name, rows) in zip(page.panels, traces):

@@ -112,7 +112,7 @@ hidden = [
 ]
 picture = PICTURES["memory"](load([written(hidden)]), Selection())
 named = {text for text, _ in texts_of(picture.figure)}
-ok({"libc, touched", "slab"} <= named, "memory: where held is not known, touched is drawn, and said", named)
+ok({"libc", "slab", "thin: touched"} <= named, "memory: where held is not known, touched is drawn, and said", named)
 picture.close()
 
 result = plot("all", path, "--directory=out")
