@@ -134,6 +134,9 @@ def _stat(options: argparse.Namespace) -> int:
     pool = selftest_stat.pool_of(read_results(PROGRAM, [rows]))
     if sorted(pool) != list(range(len(PLANTED))) or pool[selftest_stat.A].size == 0:
         fail(PROGRAM, EXIT_INPUT, f"{rows} has no whole sweep of the {len(PLANTED)} copies")
+    pool = selftest_stat.joined(pool, options.join)
+    if len(pool[selftest_stat.A]) < 2:
+        fail(PROGRAM, EXIT_INPUT, f"{rows} has too few sweeps for --join={options.join}")
     found = selftest_stat.findings(pool)
     _print_findings(found)
     faults = found.faults()
@@ -255,6 +258,9 @@ def _parser() -> Parser:
     )
     stat.add_argument(
         "--rounds", type=_at_least(2), default=15, metavar="N", help="of each sweep (%(default)s)"
+    )
+    stat.add_argument(
+        "--join", type=_at_least(1), default=1, metavar="N", help="judge N sweeps as one (%(default)s)"
     )
     stat.add_argument("--quick", action="store_true", help=f"{QUICK_SWEEPS} sweeps of {QUICK_ROUNDS} rounds")
     stat.add_argument(

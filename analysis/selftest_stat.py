@@ -60,6 +60,12 @@ def pool_of(results: Results) -> Pool:
     }
 
 
+def joined(pool: Pool, sweeps: int) -> Pool:
+    """The same with so many neighbouring sweeps made one, of more rounds; what is left over at the end is left out."""
+    whole = len(pool[A]) // sweeps
+    return {copy: values[: whole * sweeps].reshape(whole, -1) for copy, values in pool.items()}
+
+
 def turns_for(pool: Pool) -> list[int]:
     """The turns of the loop that slow each copy as planted, from a pool of two: without, and with CALIBRATION_WORK of
     them. ValueError: the machine is too noisy to tell."""

@@ -61,6 +61,9 @@ ok(
     findings.slower,
 )
 
+pair = selftest_stat.joined({0: np.arange(10).reshape(5, 2)}, 2)[0]
+ok(pair.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]], "neighbouring sweeps made one", pair)
+
 
 def counts(*found):
     way = selftest_stat.Way("", [selftest_stat.Count(number, 200) for number in found], None)
@@ -196,6 +199,7 @@ ok(
 for name, args, code, said in (
     ("no command", [], 2, "stat|repeat"),
     ("one sweep", ["stat", "--sweeps=1"], 2, "1 is less than 2"),
+    ("more sweeps joined than there are", ["stat", "--from", rows, "--join=2"], 3, "too few sweeps"),
     ("a trace that is not there", ["stat", "--trace=/no/such", f"--output={rows}"], 3, "/no/such"),
     ("rows of one sweep", ["repeat", "--from", first], 2, "two sweeps"),
     ("too few runs", ["repeat", "--runs=2"], 2, "2 is less than 3"),
