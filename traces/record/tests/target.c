@@ -133,10 +133,19 @@ static void on_timer(int signal)
     free(malloc(777));
 }
 
+/* The handler's block and ours come from the thread's own cache, without the lock that a handler would wait for in
+ * vain; so it must not run before that has both, nor after. */
 static void *allocate_many(void *argument)
 {
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    free(malloc(777));
+    free(malloc(50));
+    pthread_sigmask(SIG_UNBLOCK, &alarms, NULL);
     for (uintptr_t i = 0; i < (uintptr_t)argument; i++)
         free(malloc(50));
+    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
     return NULL;
 }
 
@@ -144,6 +153,10 @@ static void *allocate_many(void *argument)
 static int handlers(long n)
 {
     pthread_t id;
+    sigset_t alarms;
+    sigemptyset(&alarms);
+    sigaddset(&alarms, SIGALRM);
+    pthread_sigmask(SIG_BLOCK, &alarms, NULL);
     signal(SIGALRM, on_timer);
     setitimer(ITIMER_REAL, &(struct itimerval){{0, 100}, {0, 100}}, NULL);
     pthread_create(&id, NULL, allocate_many, (void *)(uintptr_t)n);
