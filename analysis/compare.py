@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from analysis import statistics
-from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results
+from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
 from analysis.load import Results
 
 KEY = ["trace", "hash", "allocator", "pages"]
@@ -242,7 +242,7 @@ def _say_what_differs(program: str, old: Results, new: Results) -> None:
             {str(host.get(fact)) for host in results.table["host_facts"]} for results in (old, new)
         )
         if before != after:
-            Console(stderr=True, soft_wrap=True).print(
+            words.print(
                 f"{program}: not like with like: {fact} was {', '.join(sorted(before))}, is {', '.join(sorted(after))}",
                 markup=False,
             )
