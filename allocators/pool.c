@@ -2,30 +2,32 @@
  * pool.c - blocks of a few fixed sizes, each size with a free list threaded through its free blocks.
  *
  * Algorithm: a request goes to the smallest class that holds it, by a table of one entry for every HEAP_ALIGN bytes
- * (above TABLE_REACH, by a search of the classes). A class hands out the block released last, else the next one of its
- * current run of pages, where a watermark stands, so that neither creation nor growth touches a block. A run that
- * follows the class's last is joined to it. Blocks have no header: which class a block belongs to is found by its page
- * in a page map, and not even asked when there is one class only. Which sizes to offer is chosen from the sizes of the
- * work so that the least is wasted (classes.h), or by the option `sizes`; when nothing is known, powers of two are
+ * (above TABLE_REACH, by a search of the classes). A class hands out the block at the head of its list: the one
+ * released last. When the list is empty, the next blocks of its current run of pages are linked, a page of them at
+ * most, so that creation and growth touch no block, and yet every request but one in many takes the same path. A run
+ * that follows the class's last is joined to it. Blocks have no header: which class a block belongs to is found by its
+ * page in a page map, and not even asked when there is one class only. Which sizes to offer is chosen from the sizes of
+ * the work so that the least is wasted (classes.h), or by the option `sizes`; when nothing is known, powers of two are
  * offered. (Free lists through fixed-size blocks: Knuth, TAOCP 1, 2.2.3; Kenwright, "Fast Efficient Fixed-Size Memory
  * Pool", 2012, for the watermark that makes creation free.)
  *
- * Cost: O(1), but for the page source's part. On x86-64, with one class: alloc() 8 instructions for a block released
- * before and 12 for a fresh one, release() 8; with more, 14 and 18 (and a search above TABLE_REACH), release() 20.
+ * Cost: O(1), but for the page source's part. On x86-64, with one class: alloc() 8 instructions and release() 6; with
+ * more, 14 (and a search above TABLE_REACH) and 14. Always the same, but for the alloc() that finds the list empty: it
+ * links up to 64 blocks that were never handed out, in 6 instructions each, and takes pages if there are none.
  * Bound: a class never gives its pages back, so that held memory is the sum over the classes of their peaks: at worst
  * as many times the live bytes as there are classes. Overhead per block: none but the rounding to its class; per heap:
- * a page or two, a byte per page held (one page at least), and less than 1/64 of a run that could not be joined. A
- * request larger than the largest class is refused. Checked by: check(), the model checker in tests/, and the
- * instruction pass for the bounds on alloc() and release().
+ * a page or two, a page for each 4 MiB of addresses in use, and less than 1/64 of a run that could not be joined. A
+ * request larger than the largest class is refused. Checked by: check(), the model checker in tests/, tests/simple.c
+ * for memory, and the instruction pass for the bounds on alloc() and release().
  *
- *   a class:  run [ free ][ used ][ free ][ never used ····· ]        free ─► released last ─► … ─► NULL
- *                                         ^ fresh      ^ last
+ *   a class:  run [ free ][ used ][ free ][ linked ][ linked ][ never used ····· ]        free ─► … ─► linked ─► NULL
+ *                                                             ^ fresh      ^ last
  */
 #include "allocators/classes.h"
 #include "allocators/page_map.h"
 
 #define TABLE_REACH ((size_t)8192) /* bytes up to which the class is looked up in the table */
-#define HEAD_FLAG   0x80           /* in the page map: the first page of a run; below it, the class's index and one */
+#define BATCH       64             /* blocks linked at once, at most */
 
 struct free_block {
     struct free_block *next;   /* released before this one */
@@ -35,20 +37,21 @@ _Static_assert(sizeof(struct free_block) <= HEAP_ALIGN, "the smallest block hold
 
 struct pool {
     struct free_block *free;
-    char *fresh, *last; /* blocks never handed out: from `fresh` to the last that fits; none when last < fresh */
+    char *fresh, *last; /* blocks never linked: from `fresh` to the last that fits; none when last < fresh */
+    uintptr_t zero;     /* what is fresh and at or above this is all zero */
     size_t size;        /* of its blocks; 0: the class that refuses */
     size_t step;        /* pages to take at once, at least */
     size_t held;        /* pages */
+    unsigned batch;     /* blocks linked at once */
 } __attribute__((aligned(64))); /* what an operation needs is in one cache line */
 
 struct heap {
     size_t only; /* the size of the class and one, when there is but one class; else 0 */
     size_t nclasses;
     struct page_map map;
-    uint16_t table[TABLE_REACH / HEAP_ALIGN + 1]; /* offset of the class in the heap, for each rounded size */
+    uint16_t table[TABLE_REACH / HEAP_ALIGN + 1]; /* of each rounded size the class, see name_of() */
     struct pool classes[]; /* nclasses, ascending by size, and one that refuses; then room for the map's directory */
 };
-_Static_assert(CLASSES_MOST + 1 < HEAD_FLAG, "a byte names a class");
 _Static_assert(sizeof(struct heap) + (CLASSES_MOST + 1) * sizeof(struct pool) <= UINT16_MAX, "an offset fits");
 
 static const struct alloc_option pool_options[] = {
@@ -103,13 +106,33 @@ static size_t run_step(size_t size, size_t page_size)
     return step;
 }
 
+/* What the table and the page map call a class: its offset in the heap, which is never 0. */
+static inline uint16_t name_of(const struct heap *heap, const struct pool *class)
+{
+    return (uint16_t)((const char *)class - (const char *)heap);
+}
+
+static inline struct pool *class_named(const struct heap *heap, uint16_t name)
+{
+    return (struct pool *)((uintptr_t)heap + name);
+}
+
+/* Of blocks of `size`, as many as a page has, one at least. */
+static unsigned batch_for(size_t size, size_t page_size)
+{
+    unsigned n = 1;
+    while (n < BATCH && (n + 1) * size <= page_size)
+        n++;
+    return n;
+}
+
 static void fill_table(struct heap *heap)
 {
     size_t class = 0;
     for (size_t i = 0; i <= TABLE_REACH / HEAP_ALIGN; i++) {
         while (class < heap->nclasses && heap->classes[class].size < i * HEAP_ALIGN)
             class ++;
-        heap->table[i] = (uint16_t)((char *)&heap->classes[class] - (char *)heap);
+        heap->table[i] = name_of(heap, &heap->classes[class]);
     }
 }
 
@@ -118,7 +141,7 @@ static struct heap *pool_create(const struct page_source *source, const struct h
     size_t sizes[CLASSES_MOST];
     const size_t n = choose_sizes(source, config, sizes);
     const size_t bytes = sizeof(struct heap) + (n + 1) * sizeof(struct pool);
-    const size_t npages = alloc_whole_pages(bytes + sizeof(uint8_t *) + source->page_size - 1, source->page_size);
+    const size_t npages = alloc_whole_pages(bytes + sizeof(uintptr_t) + source->page_size - 1, source->page_size);
     struct heap *heap = n > 0 ? source->alloc_page(source->ctx, npages) : NULL;
     if (heap == NULL)
         return NULL;
@@ -126,31 +149,23 @@ static struct heap *pool_create(const struct page_source *source, const struct h
     heap->only = n == 1 ? sizes[0] + 1 : 0;
     for (size_t i = 0; i <= n; i++) {
         const size_t size = i < n ? sizes[i] : 0;
-        heap->classes[i] =
-            (struct pool){.fresh = (char *)1, .size = size, .step = i < n ? run_step(size, source->page_size) : 0};
+        heap->classes[i] = (struct pool){.fresh = (char *)1,
+                                         .size = size,
+                                         .step = i < n ? run_step(size, source->page_size) : 0,
+                                         .batch = batch_for(size, source->page_size)};
     }
     fill_table(heap);
     page_map_open(&heap->map, source, (char *)heap + bytes, npages * source->page_size - bytes);
     return heap;
 }
 
-/* The end of the run that begins at `page`: the next page that does not continue it. */
-static uintptr_t run_end(const struct heap *heap, uintptr_t page)
-{
-    const uint8_t name = page_map_get(&heap->map, (void *)page) & (uint8_t)~HEAD_FLAG;
-    do
-        page += heap->map.source.page_size;
-    while (page_map_find(&heap->map, (void *)page) == name);
-    return page;
-}
-
 static void pool_destroy(struct heap *heap)
 {
     const struct page_source source = heap->map.source;
-    const size_t bytes = sizeof(struct heap) + (heap->nclasses + 1) * sizeof(struct pool) + sizeof(uint8_t *);
+    const size_t bytes = sizeof(struct heap) + (heap->nclasses + 1) * sizeof(struct pool) + sizeof(uintptr_t);
     uintptr_t page, end;
     for (uintptr_t at = 0; page_map_next(&heap->map, at, &page); at = end) {
-        end = run_end(heap, page);
+        end = page_map_run_end(&heap->map, page);
         source.free_page(source.ctx, (void *)page, alloc_whole_pages(end - page, source.page_size));
     }
     page_map_close(&heap->map);
@@ -178,73 +193,77 @@ static inline struct pool *class_for(struct heap *heap, size_t size)
 {
     if (ALLOC_UNLIKELY(size > TABLE_REACH))
         return search_class(heap, size);
-    return (struct pool *)((char *)heap + heap->table[(size + HEAP_ALIGN - 1) / HEAP_ALIGN]);
+    return class_named(heap, heap->table[(size + HEAP_ALIGN - 1) / HEAP_ALIGN]);
 }
 
-/* The class of a live block. */
+/* The class of a block. */
 static inline struct pool *class_of(const struct heap *heap, const void *block)
 {
-    const size_t name = page_map_get(&heap->map, block) & (size_t)~HEAD_FLAG;
-    return (struct pool *)&heap->classes[name] - 1;
+    return class_named(heap, page_map_get(&heap->map, block));
 }
 
-/* Adds a run of pages to a class, behind its last one if it follows that. */
-static void add_run(struct heap *heap, struct pool *class, char *pages, size_t npages)
+/* Adds a run of pages, all but the first `dirty` bytes zero, to a class: behind its last one if it follows that. */
+static void add_run(struct heap *heap, struct pool *class, char *pages, size_t npages, size_t dirty)
 {
-    const uint8_t name = (uint8_t)(class - heap->classes + 1);
     const size_t bytes = npages << heap->map.shift;
     const bool joins = class->held > 0 && pages == class->last + class->size;
-    page_map_set(&heap->map, pages, npages, joins ? name : name | HEAD_FLAG, name);
+    page_map_set(&heap->map, pages, npages, name_of(heap, class), !joins);
     if (!joins)
         class->fresh = pages;
+    if (!joins || dirty > 0)
+        class->zero = (uintptr_t)pages + dirty;
     class->last = pages + bytes - class->size;
     class->held += npages;
 }
 
-/* Gives a class fresh blocks. The step grows with what it holds, by less than 1/128 of that. */
+/* Gives a class fresh blocks. The step grows with what it holds, by less than 1/256 of that. */
 static bool grow(struct heap *heap, struct pool *class)
 {
     const struct page_source *source = &heap->map.source;
     const size_t least = alloc_whole_pages(class->size + source->page_size - 1, source->page_size);
-    size_t npages = ALLOC_MAX(class->step, class->held / 128);
+    size_t npages = ALLOC_MAX(class->step, class->held / 256);
     char *pages = source->alloc_page(source->ctx, npages);
     if (pages == NULL && npages > least)
         pages = source->alloc_page(source->ctx, npages = least);
     if (pages == NULL)
         return false;
+    const size_t dirty = alloc_bytes_to_clear(source, pages, npages << heap->map.shift);
     if (!page_map_cover(&heap->map, pages, npages)) {
         source->free_page(source->ctx, pages, npages);
         return false;
     }
-    add_run(heap, class, pages, npages);
+    add_run(heap, class, pages, npages, dirty);
     return true;
 }
 
-static inline void *take_fresh(struct pool *class)
+/* For a class whose list is empty: takes its first fresh block, and links the next ones. NULL: exhausted, or it is the
+ * class that refuses. */
+static __attribute__((noinline)) void *refill_and_take(struct heap *heap, struct pool *class)
 {
-    char *block = class->fresh;
-    class->fresh = block + class->size;
+    if (class->fresh > class->last && (class->size == 0 || !grow(heap, class)))
+        return NULL;
+    const size_t size = class->size;
+    char *block = class->fresh, *last = class->last, *next = block + size;
+    struct free_block **link = &class->free;
+    for (unsigned left = class->batch; --left > 0 && next <= last; next += size) {
+        *link = (struct free_block *)next;
+        link = &((struct free_block *)next)->next;
+    }
+    *link = NULL;
+    class->fresh = next;
     return block;
 }
 
 /* ---- The contract
  * ---------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) void *grow_and_take(struct heap *heap, struct pool *class)
-{
-    return class->size > 0 && grow(heap, class) ? take_fresh(class) : NULL;
-}
-
 static inline void *take(struct heap *heap, struct pool *class)
 {
     struct free_block *block = class->free;
-    if (ALLOC_LIKELY(block != NULL)) {
-        class->free = block->next;
-        return block;
-    }
-    if (ALLOC_LIKELY(class->fresh <= class->last))
-        return take_fresh(class);
-    return grow_and_take(heap, class);
+    if (ALLOC_UNLIKELY(block == NULL))
+        return refill_and_take(heap, class);
+    class->free = block->next;
+    return block;
 }
 
 static void *pool_alloc(struct heap *heap, size_t size)
@@ -252,6 +271,20 @@ static void *pool_alloc(struct heap *heap, size_t size)
     if (size < heap->only)
         return take(heap, heap->classes);
     return take(heap, class_for(heap, size));
+}
+
+/* A block that was never handed out may be known to be zero; one that was linked has been written. */
+static void *pool_zalloc(struct heap *heap, size_t size)
+{
+    struct pool *class = size < heap->only ? heap->classes : class_for(heap, size);
+    const bool fresh = class->free == NULL;
+    char *block = take(heap, class);
+    size_t dirty = size;
+    if (block == NULL)
+        return NULL;
+    if (fresh)
+        dirty = class->zero > (uintptr_t)block ? ALLOC_MIN(size, class->zero - (uintptr_t)block) : 0;
+    return __builtin_memset(block, 0, dirty);
 }
 
 static inline void put(struct pool *class, struct free_block *block)
@@ -355,9 +388,9 @@ static bool walk_runs(const struct heap *heap, struct walk *walk, heap_visit *vi
     for (size_t i = 0; i < heap->nclasses; i++)
         walk->rest[i] = sort_free(heap->classes[i].free);
     for (uintptr_t at = 0; page_map_next(&heap->map, at, &page); at = end) {
-        const uint8_t name = page_map_get(&heap->map, (void *)page) & (uint8_t)~HEAD_FLAG;
-        end = run_end(heap, page);
-        if (!visit_run(&heap->classes[name - 1], &walk->rest[name - 1], page, end, visit, arg))
+        const struct pool *class = class_of(heap, (void *)page);
+        end = page_map_run_end(&heap->map, page);
+        if (!visit_run(class, &walk->rest[class - heap->classes], page, end, visit, arg))
             return false;
     }
     return true;
@@ -381,7 +414,7 @@ static const char *check_list(const struct heap *heap, size_t i)
     const struct pool *class = &heap->classes[i];
     size_t left = class->held << heap->map.shift;
     for (const struct free_block *block = class->free; block != NULL; block = block->next) {
-        if ((page_map_find(&heap->map, block) & ~HEAD_FLAG) != i + 1)
+        if (page_map_find(&heap->map, block) != name_of(heap, class))
             return "a free list leads out of its class's pages";
         if (left < class->size)
             return "a free list holds more blocks than its class has";
@@ -415,6 +448,7 @@ const struct allocator allocator_pool = {
     .destroy = pool_destroy,
     .alloc = pool_alloc,
     .release = pool_release,
+    .zalloc = pool_zalloc,
     .aligned = pool_aligned,
     .resize = pool_resize,
     .usable = pool_usable,

@@ -121,7 +121,7 @@ int main(void)
     size_t n = 0;
     const struct allocator *allocator;
     for (size_t i = 0; (allocator = tested_allocator(i)) != NULL; i++) {
-        if (allocator->zalloc == NULL || allocator->caps & CAP_HOSTED || !(allocator->caps & CAP_ANY_SIZE))
+        if (allocator->zalloc == NULL || allocator->caps & CAP_HOSTED)
             continue;
         void *which = (void *)allocator;
         assert_true(n + 3 <= sizeof tests / sizeof *tests);
