@@ -148,14 +148,14 @@ static __attribute__((noinline)) void merge_lowest(struct heap *h, void *block, 
 /* ---- alloc and release ----------------------------------------------------------------------------------------------
  */
 
-static __attribute__((noinline)) void merge_oldest(struct heap *h, unsigned order)
+static __attribute__((noinline)) void merge_oldest(struct heap *h, size_t order)
 {
     struct waiting *w = &h->waiting[order];
     void *block = w->places[w->tail++ & w->mask];
     if (ALLOC_LIKELY(h->pick == LIFO))
-        merge(h, LIFO, block, order);
+        merge(h, LIFO, block, (unsigned)order);
     else
-        merge_lowest(h, block, order);
+        merge_lowest(h, block, (unsigned)order);
 }
 
 /* A free block of at least this order is there; false: exhausted. */
@@ -236,12 +236,12 @@ static __attribute__((noinline)) void release_large(struct heap *h, void *p)
 
 static void release(struct heap *h, void *p)
 {
-    struct chunk *c = chunk_of(h, p);
-    if (ALLOC_UNLIKELY(p == (void *)c)) {
+    size_t place = place_of(h, p);
+    if (ALLOC_UNLIKELY(!place)) {
         release_large(h, p);
         return;
     }
-    unsigned order = order_at(h, c, place_of(h, p));
+    size_t order = order_at(h, chunk_of(h, p), place);
     struct waiting *w = &h->waiting[order];
     uint32_t head = w->head;
     w->head = head + 1;
@@ -343,6 +343,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     struct heap *h = block_at(own, header);
     *h = (struct heap){.most = chunks.size / 2,
                        .mask = chunks.size - 1,
+                       .chunk_mask = ~(chunks.size - 1),
                        .min_last = smallest - 1,
                        .min_order = min_order,
                        .pair_order = min_order + 1,

@@ -37,12 +37,13 @@ struct waiting {
 };
 
 struct heap {
-    size_t most;         /* bytes of a block of the largest order */
-    uintptr_t mask;      /* of an address, its place in a chunk */
-    size_t min_last;     /* bytes of the smallest block less one */
-    unsigned min_order;  /* log2 of the smallest block's bytes */
-    unsigned pair_order; /* one more */
-    uint32_t filled;     /* bit: there is a free block of this order */
+    size_t most;          /* bytes of a block of the largest order */
+    uintptr_t mask;       /* of an address, its place in a chunk */
+    uintptr_t chunk_mask; /* and its chunk */
+    size_t min_last;      /* bytes of the smallest block less one */
+    unsigned min_order;   /* log2 of the smallest block's bytes */
+    unsigned pair_order;  /* one more */
+    uint32_t filled;      /* bit: there is a free block of this order */
     enum pick pick;
     struct waiting waiting[ORDERS];
     struct link lists[ORDERS];   /* pick=lifo */
@@ -60,15 +61,15 @@ _Static_assert(sizeof(struct link) == sizeof(struct treap), "the smallest block 
 /* ---- The tables ----------------------------------------------------------------------------------------------------
  */
 
-static inline struct chunk *chunk_of(const struct heap *h, const void *p)
-{
-    return (struct chunk *)((uintptr_t)p & ~h->mask);
-}
-
 /* Places in a chunk are told in bytes from its start. */
 static inline size_t place_of(const struct heap *h, const void *p)
 {
     return (uintptr_t)p & h->mask;
+}
+
+static inline struct chunk *chunk_of(const struct heap *h, const void *p)
+{
+    return (struct chunk *)((uintptr_t)p & h->chunk_mask);
 }
 
 static inline void *block_at(const struct chunk *c, size_t place)

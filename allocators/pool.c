@@ -13,7 +13,7 @@
  *
  * Cost: O(1), but for the page source's part. On x86-64, with one class: alloc() 8 instructions and release() 6; with
  * more, 14 (and a search above TABLE_REACH) and 14. Always the same, but for the alloc() that finds the list empty: it
- * links up to 64 blocks that were never handed out, in 6 instructions each, and takes pages if there are none.
+ * links up to 64 blocks that were never handed out, in 5 instructions each, and takes pages if there are none.
  * Bound: a class never gives its pages back, so that held memory is the sum over the classes of their peaks: at worst
  * as many times the live bytes as there are classes. Overhead per block: none but the rounding to its class; per heap:
  * a page or two, a page for each 4 MiB of addresses in use, and less than 1/64 of a run that could not be joined. A
@@ -37,12 +37,12 @@ _Static_assert(sizeof(struct free_block) <= HEAP_ALIGN, "the smallest block hold
 
 struct pool {
     struct free_block *free;
-    char *fresh, *last; /* blocks never linked: from `fresh` to the last that fits; none when last < fresh */
-    uintptr_t zero;     /* what is fresh and at or above this is all zero */
-    size_t size;        /* of its blocks; 0: the class that refuses */
-    size_t step;        /* pages to take at once, at least */
-    size_t held;        /* pages */
-    unsigned batch;     /* blocks linked at once */
+    char *fresh, *last;         /* blocks never linked: from `fresh` to the last that fits; none when last < fresh */
+    uintptr_t zero;             /* what is fresh and at or above this is all zero */
+    size_t size;                /* of its blocks; 0: the class that refuses */
+    size_t step;                /* pages to take at once, at least */
+    size_t held;                /* pages */
+    size_t batch;               /* bytes of the blocks linked at once */
 } __attribute__((aligned(64))); /* what an operation needs is in one cache line */
 
 struct heap {
@@ -117,13 +117,13 @@ static inline struct pool *class_named(const struct heap *heap, uint16_t name)
     return (struct pool *)((uintptr_t)heap + name);
 }
 
-/* Of blocks of `size`, as many as a page has, one at least. */
-static unsigned batch_for(size_t size, size_t page_size)
+/* Of blocks of `size`, as many as a page has, one at least: their bytes. */
+static size_t batch_for(size_t size, size_t page_size)
 {
-    unsigned n = 1;
-    while (n < BATCH && (n + 1) * size <= page_size)
-        n++;
-    return n;
+    size_t bytes = size;
+    while (bytes < BATCH * size && bytes + size <= page_size)
+        bytes += size;
+    return bytes;
 }
 
 static void fill_table(struct heap *heap)
@@ -243,9 +243,9 @@ static __attribute__((noinline)) void *refill_and_take(struct heap *heap, struct
     if (class->fresh > class->last && (class->size == 0 || !grow(heap, class)))
         return NULL;
     const size_t size = class->size;
-    char *block = class->fresh, *last = class->last, *next = block + size;
+    char *block = class->fresh, *next = block + size, *last = ALLOC_MIN(block + class->batch - size, class->last);
     struct free_block **link = &class->free;
-    for (unsigned left = class->batch; --left > 0 && next <= last; next += size) {
+    for (; next <= last; next += size) {
         *link = (struct free_block *)next;
         link = &((struct free_block *)next)->next;
     }

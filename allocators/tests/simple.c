@@ -108,7 +108,8 @@ static void test_pool_memory(void **state)
     }
 }
 
-/* The page source fills pages with one byte; what is neither handed out nor among the next 64 blocks must still have it.
+/* The page source fills pages with one byte; what is neither handed out nor among the next 64 blocks must still have
+ * it.
  */
 static void test_pool_touches_little(void **state)
 {
