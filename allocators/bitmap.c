@@ -55,6 +55,14 @@ static void *alloc(struct heap *h, size_t size)
     return h->kept[n][--h->nkept[n]];
 }
 
+static void *zalloc(struct heap *h, size_t size)
+{
+    if (size > SMALL_MAX)
+        return large_zalloc(&h->chunks, size);
+    void *p = alloc(h, size);
+    return p ? __builtin_memset(p, 0, size) : NULL;
+}
+
 /* From a run so long that the block fits wherever it begins; what is before and behind is given back. */
 static void *aligned(struct heap *h, size_t align, size_t size)
 {
@@ -180,6 +188,7 @@ const struct allocator allocator_bitmap = {
     .destroy = destroy,
     .alloc = alloc,
     .release = release,
+    .zalloc = zalloc,
     .aligned = aligned,
     .resize = bitmap_resize,
     .usable = usable,

@@ -221,6 +221,14 @@ static void *alloc(struct heap *h, size_t size)
     return alloc_order(h, order_for(h, size));
 }
 
+static void *zalloc(struct heap *h, size_t size)
+{
+    if (size > h->most)
+        return large_zalloc(&h->chunks, size);
+    void *block = alloc(h, size);
+    return block ? __builtin_memset(block, 0, size) : NULL;
+}
+
 /* Every block lies at a multiple of its size. */
 static void *aligned(struct heap *h, size_t align, size_t size)
 {
@@ -494,6 +502,7 @@ const struct allocator allocator_buddy = {
     .destroy = destroy,
     .alloc = alloc,
     .release = release,
+    .zalloc = zalloc,
     .aligned = aligned,
     .resize = resize,
     .usable = usable,

@@ -2,11 +2,11 @@
  * chunks.h - memory in chunks aligned to their own size, so that a block's chunk is found by masking its address; and
  * blocks too large for a chunk, which begin where a chunk would, and are found in a hash table.
  *
- * What buddy, bitmap, slob and slab share; slab has no use for the large blocks. A chunk begins with its owner's header,
- * so no small block has the address of a chunk: one that has is a large one. (A chunk of slob's has no header: it is in
- * the table too, with an owner.) Page sources know no alignment: where pages are not aligned as needed, more are taken
- * and both ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth, TAOCP 3, 6.4,
- * algorithm R) lives in pages of its own and doubles when three quarters full.
+ * What buddy, bitmap, slob and slab share; slab has no use for the large blocks. A chunk begins with its owner's
+ * header, so no small block has the address of a chunk: one that has is a large one. (A chunk of slob's has no header:
+ * it is in the table too, with an owner.) Page sources know no alignment: where pages are not aligned as needed, more
+ * are taken and the ends given back. The table (open addressing, linear probing, deletion by shifting back: Knuth,
+ * TAOCP 3, 6.4, algorithm R) lives in pages of its own and doubles when three quarters full.
  */
 #ifndef HEAPBENCH_CHUNKS_H
 #define HEAPBENCH_CHUNKS_H
@@ -23,6 +23,7 @@ struct chunks {
     size_t size; /* bytes of a chunk, a power of two */
     unsigned page_log2;
     size_t held;           /* bytes taken from the page source */
+    uintptr_t zero;        /* the pages taken last are zero from this address on */
     struct large *table;   /* NULL: no large block yet */
     size_t places, nlarge; /* of the table, a power of two; used */
 };
@@ -35,9 +36,18 @@ static inline void chunks_init(struct chunks *c, const struct page_source *sourc
 static inline void *chunks_take_pages(struct chunks *c, size_t npages)
 {
     void *pages = c->source.alloc_page(c->source.ctx, npages);
-    if (pages)
-        c->held += npages << c->page_log2;
+    size_t bytes = npages << c->page_log2;
+    if (!pages)
+        return NULL;
+    c->held += bytes;
+    c->zero = (uintptr_t)pages + alloc_bytes_to_clear(&c->source, pages, bytes);
     return pages;
+}
+
+/* Of a block that begins with the pages taken last: how many bytes, from its start on, must be cleared. */
+static inline size_t chunks_dirty(const struct chunks *c, const void *block, size_t size)
+{
+    return c->zero > (uintptr_t)block ? ALLOC_MIN(size, c->zero - (uintptr_t)block) : 0;
 }
 
 static inline void chunks_give_pages(struct chunks *c, void *pages, size_t npages)
@@ -48,22 +58,38 @@ static inline void chunks_give_pages(struct chunks *c, void *pages, size_t npage
     c->source.free_page(c->source.ctx, pages, npages);
 }
 
-/* npages that begin at a multiple of `align` bytes, a power of two. NULL: exhausted. */
+/* npages that begin at a multiple of `align` bytes, out of more, of which both ends go back. NULL: exhausted. */
+static inline void *chunks_cut_out(struct chunks *c, size_t npages, size_t align)
+{
+    size_t more = npages + (align >> c->page_log2) - 1;
+    char *pages = chunks_take_pages(c, more), *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, align);
+    if (!pages)
+        return NULL;
+    size_t before = (size_t)(start - pages) >> c->page_log2;
+    chunks_give_pages(c, pages, before);
+    chunks_give_pages(c, start + (npages << c->page_log2), more - before - npages);
+    return start;
+}
+
+/* The same, mostly without: when what is missing behind the first try can be had there, only its start goes back. */
 static inline void *chunks_take_at(struct chunks *c, size_t npages, size_t align)
 {
     char *pages = chunks_take_pages(c, npages);
     if (!((uintptr_t)pages & (align - 1)))
         return pages; /* NULL too */
-    chunks_give_pages(c, pages, npages);
-    size_t more = npages + (align >> c->page_log2) - 1;
-    pages = chunks_take_pages(c, more);
-    if (!pages)
-        return NULL;
-    char *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, align);
+    uintptr_t zero = c->zero;
+    char *start = (char *)ALLOC_ROUND_UP((uintptr_t)pages, align), *end = pages + (npages << c->page_log2);
     size_t before = (size_t)(start - pages) >> c->page_log2;
-    chunks_give_pages(c, pages, before);
-    chunks_give_pages(c, start + (npages << c->page_log2), more - before - npages);
-    return start;
+    char *more = chunks_take_pages(c, before);
+    if (more == end) {
+        chunks_give_pages(c, pages, before);
+        c->zero = c->zero == (uintptr_t)end ? zero : c->zero;
+        return start;
+    }
+    if (more)
+        chunks_give_pages(c, more, before);
+    chunks_give_pages(c, pages, npages);
+    return chunks_cut_out(c, npages, align);
 }
 
 /* npages that begin at a multiple of a chunk's size. NULL: exhausted. */
@@ -141,6 +167,13 @@ static inline void *large_alloc(struct chunks *c, size_t size)
         c->nlarge++;
     }
     return block;
+}
+
+/* The same, its first `size` bytes zero. */
+static inline void *large_zalloc(struct chunks *c, size_t size)
+{
+    void *block = large_alloc(c, size);
+    return block ? __builtin_memset(block, 0, chunks_dirty(c, block, size)) : NULL;
 }
 
 static inline void large_release(struct chunks *c, void *block)

@@ -278,7 +278,7 @@ struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zer
     size_t npages = pages_for(h, size);
     struct slab *s = size > SIZE_MAX / 2 ? NULL : take_descriptor(h);
     char *block = s ? chunks_take_at(&h->chunks, npages, align) : NULL;
-    size_t dirty = block && zero ? alloc_bytes_to_clear(&h->chunks.source, block, size) : 0;
+    size_t dirty = block && zero ? chunks_dirty(&h->chunks, block, size) : 0;
     if (block && cover(h, block, h->page_size)) {
         __builtin_memset(block, 0, dirty);
         map_pages(h, block, h->page_size, s);

@@ -240,6 +240,15 @@ static void *alloc(struct heap *h, size_t size)
     return aligned(h, 1, size);
 }
 
+static void *zalloc(struct heap *h, size_t size)
+{
+    struct request r;
+    if (!make_request(h, size, 1, &r))
+        return large_zalloc(&h->chunks, size);
+    void *p = alloc_in_page(h, &r);
+    return p ? __builtin_memset(p, 0, size) : NULL;
+}
+
 static inline unsigned size_in_header(const void *p)
 {
     return ((const uint16_t *)p)[-1];
@@ -346,6 +355,7 @@ const struct allocator allocator_slob = {
     .destroy = destroy,
     .alloc = alloc,
     .release = release,
+    .zalloc = zalloc,
     .aligned = aligned,
     .resize = resize,
     .usable = usable,
