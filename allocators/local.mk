@@ -185,11 +185,19 @@ check_PROGRAMS += $(allocator_tests)
 TESTS += $(allocator_tests)
 endif
 
-## make stress: the model checker on every allocator and page source, 10^8 operations in all
+## make stress: the model checker on every allocator and page source, 10^8 operations in all, under the sanitizers
 STRESS_OPS = 100000000
+stress_test = allocators/tests/contract
+if HAVE_SANITIZERS
+if !SANITIZERS
+stress_test += allocators/tests/contract_sanitized
+endif
+endif
 .PHONY: stress
-stress: allocators/tests/contract
-	CMOCKA_MESSAGE_OUTPUT=TAP HEAPBENCH_MODEL_OPS=$(STRESS_OPS) allocators/tests/contract
+stress: $(stress_test)
+	@for test in $(stress_test); do \
+	  CMOCKA_MESSAGE_OUTPUT=TAP HEAPBENCH_MODEL_OPS=$(STRESS_OPS) $$test || exit; \
+	done
 
 ## make sizes: the bytes of text of each allocator and page source, without a C library, on four machines
 .PHONY: sizes
