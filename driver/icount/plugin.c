@@ -3,10 +3,10 @@
  *
  * Every block of code that is translated adds its number of instructions, less one, to a counter when it is entered,
  * inline, and its last instruction adds itself: QEMU 7.2 tells of an instruction that crosses the end of a page, then
- * leaves it to the next block, which counts it. Only marks call back, and know their place in the block. So the count
- * is exact, the same in every run, and nearly free. Version 1 of the interface as QEMU's docs/devel/tcg-plugins
- * describes it; its prototypes stand here because Debian 12 ships no header for it. The plugin is for the machine that
- * runs QEMU, whatever it emulates.
+ * leaves it to the next block, which counts it. Only marks call back, and know their place in the block; and x86-64's
+ * repeated instructions, which QEMU executes once more than they repeat. So the count is exact, the same in every run,
+ * and nearly free. Version 1 of the interface as QEMU's docs/devel/tcg-plugins describes it; its prototypes stand here
+ * because Debian 12 ships no header for it. The plugin is for the machine that runs QEMU, whatever it emulates.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 const void *qemu_plugin_insn_data(const struct qemu_plugin_insn *insn);
 size_t qemu_plugin_insn_size(const struct qemu_plugin_insn *insn);
-
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 void qemu_plugin_register_vcpu_insn_exec_inline(struct qemu_plugin_insn *insn, int op, void *counter, uint64_t number);
 
 /* For QEMU. */
@@ -63,6 +63,29 @@ static void at_mark(unsigned vcpu, void *packed)
         executed++; /* the last adds itself */
 }
 
+/* x86-64: movs, cmps, stos, lods or scas that repeats, perhaps with a prefix that widens it. */
+static bool is_repeated(const uint8_t *bytes, size_t size)
+{
+    const uint8_t last = bytes[size - 1];
+    return size <= 3 && (bytes[0] == 0xf2 || bytes[0] == 0xf3) &&
+           ((last >= 0xa4 && last <= 0xa7) || (last >= 0xaa && last <= 0xaf));
+}
+
+/* Once for each repetition, as single steps have it; of no repetition once. QEMU executes it once more, to find the
+ * end: the second time is left out. It ends its block, so nothing else was counted in between if it comes from itself.
+ */
+static void at_repeated(unsigned vcpu, void *address)
+{
+    static const void *last_address;
+    static uint64_t last_executed, times;
+    (void)vcpu;
+    times = address == last_address && executed == last_executed ? times + 1 : 1;
+    if (times != 2)
+        executed++;
+    last_address = address;
+    last_executed = executed;
+}
+
 static void translated(uint64_t id, struct qemu_plugin_tb *tb)
 {
     const size_t n = qemu_plugin_tb_n_insns(tb);
@@ -73,6 +96,9 @@ static void translated(uint64_t id, struct qemu_plugin_tb *tb)
         const enum mark mark = mark_of(aarch64, qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn));
         if (mark != MARKS)
             qemu_plugin_register_vcpu_insn_exec_cb(insn, at_mark, QEMU_NO_REGISTERS, PACK(mark, n - 1 - i));
+        else if (i == n - 1 && !aarch64 && is_repeated(qemu_plugin_insn_data(insn), qemu_plugin_insn_size(insn)))
+            qemu_plugin_register_vcpu_insn_exec_cb(insn, at_repeated, QEMU_NO_REGISTERS,
+                                                   (void *)(uintptr_t)qemu_plugin_insn_vaddr(insn));
         else if (i == n - 1)
             qemu_plugin_register_vcpu_insn_exec_inline(insn, QEMU_INLINE_ADD_U64, &executed, 1);
     }
