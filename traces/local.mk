@@ -47,6 +47,13 @@ bench-trace: traces/bench$(EXEEXT)
 dist_check_SCRIPTS += traces/tests/trace.sh traces/tests/foreign.sh
 TESTS += traces/tests/trace.sh traces/tests/foreign.sh
 
+dist_check_SCRIPTS += traces/tests/big_endian.sh
+if !SANITIZERS
+if !CROSS_COMPILING
+TESTS += traces/tests/big_endian.sh
+endif
+endif
+
 if HAVE_CMOCKA
 trace_tests = traces/tests/format traces/tests/import traces/tests/plan
 trace_test_common = traces/tests/common.c traces/tests/common.h

@@ -6,7 +6,7 @@ top=$(cd "${top_srcdir:?}" && pwd)
 cd "${top_builddir:?}" || exit 99
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
-# shellcheck source=driver/pi/target.sh
+# shellcheck source=SCRIPTDIR/../target.sh
 . "$top/driver/pi/target.sh"
 small=model:churn:live=100:ops=20000
 tests=0
@@ -42,7 +42,7 @@ replays() {
 echo 1..8
 
 if command -v shellcheck >/dev/null; then
-    shellcheck -x -P SCRIPTDIR "$top"/driver/pi/*.sh "$top"/driver/pi/tests/*.sh >"$work/said" 2>&1
+    shellcheck -x "$top"/driver/pi/*.sh "$top"/driver/pi/tests/*.sh "$top/traces/tests/big_endian.sh" >"$work/said" 2>&1
     ok $? 'shellcheck finds nothing'
 else
     skip 'shellcheck finds nothing' 'no shellcheck (Debian: shellcheck)'
