@@ -8,6 +8,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "driver/job.h"
+
 const char *const dynamic_missing = NULL;
 
 /* The dynamic linker's words, without the path that our own message names already. */
@@ -38,13 +40,16 @@ const struct allocator *plugin_load(const char *path, struct error *error)
     return allocator;
 }
 
-/* As a worker will find it: a program that is started with the library preloaded, and hears no complaint about it. */
+/* As a worker will find it: this program, which alone is of the library's machine for sure, is started with the library
+ * preloaded, and no complaint is heard. As a worker without a job it ends at once. */
 bool foreign_installed(const struct foreign_malloc *foreign)
 {
     int ends[2];
-    char complaint;
-    if (pipe(ends) != 0)
+    char complaint, program[4096];
+    const ssize_t length = readlink("/proc/self/exe", program, sizeof program - 1);
+    if (length < 0 || pipe(ends) != 0)
         return false;
+    program[length] = '\0';
     fflush(NULL);
     const pid_t child = fork();
     if (child == 0) {
@@ -52,7 +57,7 @@ bool foreign_installed(const struct foreign_malloc *foreign)
         close(ends[0]);
         close(ends[1]);
         setenv("LD_PRELOAD", foreign->library, true);
-        execl("/bin/true", "true", (char *)NULL);
+        execl(program, program, WORKER_ARGUMENT, "-1", (char *)NULL);
         _exit(dprintf(STDERR_FILENO, "cannot be tried"));
     }
     close(ends[1]);

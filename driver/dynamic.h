@@ -14,7 +14,7 @@ extern const char *const dynamic_missing;
 /* The allocator that a shared object exports, loaded for the life of the process. NULL: *error. */
 const struct allocator *plugin_load(const char *path, struct error *error);
 
-/* Whether the dynamic linker finds a foreign malloc's library: tried on a program that does nothing. */
+/* Whether the dynamic linker finds a foreign malloc's library: tried on this program. */
 bool foreign_installed(const struct foreign_malloc *foreign);
 
 /* Whether this process has its malloc from that library, a path or a file's name. */

@@ -5,7 +5,7 @@ set -u
 top=$(cd "${top_srcdir:?}" && pwd)
 cd "${top_builddir:?}" || exit 99
 pi=$top/driver/pi
-# shellcheck source=driver/pi/target.sh
+# shellcheck source=SCRIPTDIR/../../driver/pi/target.sh
 . "$pi/target.sh"
 programs='traces/tests/format traces/tests/plan traces/tests/import'
 
