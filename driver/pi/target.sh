@@ -69,7 +69,10 @@ enter_build() {
     unset MAKEFLAGS MFLAGS MAKELEVEL # this may be run by make, whose flags are of another build
     mkdir -p "cross/$machine/$name"
     exec 9>cross/lock
-    flock 9
+    flock -n 9 || {
+        echo "waiting for another build in cross/" >&2
+        flock 9
+    }
     log=$PWD/cross/$machine/$name.log
     : >"$log"
     quietly make -s distdir distdir=cross/source
