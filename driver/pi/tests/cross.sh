@@ -6,8 +6,9 @@ top=$(cd "${top_srcdir:?}" && pwd)
 cd "${top_builddir:?}" || exit 99
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
+pi=$top/driver/pi
 # shellcheck source=SCRIPTDIR/../target.sh
-. "$top/driver/pi/target.sh"
+. "$pi/target.sh"
 small=model:churn:live=100:ops=20000
 tests=0
 
@@ -24,7 +25,7 @@ skip() { # NAME REASON
 
 # cross MACHINE: sets $program; what is said goes to $work/said.
 cross() {
-    program=$("$top/driver/pi/cross.sh" "$1" 2>"$work/said")
+    program=$("$pi/cross.sh" "$1" 2>"$work/said")
 }
 # ends STATUS COMMAND...: whether it ends with that status, its words in $work/said.
 ends() {
@@ -42,20 +43,20 @@ replays() {
 echo 1..8
 
 if command -v shellcheck >/dev/null; then
-    shellcheck -x "$top"/driver/pi/*.sh "$top"/driver/pi/tests/*.sh "$top/traces/tests/big_endian.sh" >"$work/said" 2>&1
+    shellcheck -x "$pi"/*.sh "$pi"/tests/*.sh "$top/traces/tests/big_endian.sh" >"$work/said" 2>&1
     ok $? 'shellcheck finds nothing'
 else
     skip 'shellcheck finds nothing' 'no shellcheck (Debian: shellcheck)'
 fi
 
-ends 2 "$top/driver/pi/cross.sh" pdp11 && grep -q '^usage: cross.sh aarch64' "$work/said"
+ends 2 "$pi/cross.sh" pdp11 && grep -q '^usage: cross.sh aarch64' "$work/said"
 ok $? 'a machine that nobody knows is refused with status 2'
 
 mkdir "$work/bin"
 for tool in sh cat dirname echo tr; do
     ln -s "$(command -v $tool)" "$work/bin/$tool"
 done
-ends 4 env PATH="$work/bin" "$top/driver/pi/cross.sh" aarch64 &&
+ends 4 env PATH="$work/bin" "$pi/cross.sh" aarch64 &&
     grep -q 'no compiler for aarch64: .*Debian: gcc-aarch64-linux-gnu, libc6-dev-arm64-cross' "$work/said"
 ok $? 'without a compiler it ends with status 4, and names the packages'
 
