@@ -64,7 +64,9 @@ allocator_test_files = \
 	driver/alone.h
 
 dist_check_SCRIPTS += allocators/tests/freestanding.sh
+if !CROSS_COMPILING
 TESTS += allocators/tests/freestanding.sh
+endif
 
 # On other machines, by cross compilers and emulators of their own: the same whatever this build is made with, and so
 # not done again where it is made for the sanitizers.
@@ -75,7 +77,9 @@ machine_tests = \
 dist_check_SCRIPTS += $(machine_tests)
 EXTRA_DIST += allocators/tests/machines/machine.sh allocators/tests/machines/cmocka.h
 if !SANITIZERS
+if !CROSS_COMPILING
 TESTS += $(machine_tests)
+endif
 endif
 
 # What a plug-in is: one allocator as a shared object. The driver's tests load it.

@@ -88,4 +88,6 @@ analysis_tests = \
 	analysis/tests/types_test.py
 EXTRA_DIST += analysis/tests/browser.py analysis/tests/common.py
 dist_check_SCRIPTS += $(analysis_tests)
+if !CROSS_COMPILING
 TESTS += $(analysis_tests)
+endif

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "driver/build.h"
+#include "driver/dynamic.h"
 #include "driver/host.h"
 #include "driver/icount/icount.h"
 #include "driver/plant.h"
@@ -219,6 +220,8 @@ static bool add_allocators(struct cli *cli, const char *text, struct error *erro
         if (strcmp(part, "all") == 0)
             for (size_t i = 0; fine && allocators[i] != NULL; i++)
                 fine = add_allocator(cli, allocators[i]->name, error);
+        else if (strcmp(part, "foreign") == 0 && dynamic_missing != NULL)
+            fine = error_set(error, EXIT_LACKS, "--alloc=foreign: %s", dynamic_missing);
         else if (strcmp(part, "foreign") == 0)
             for (const struct foreign_malloc *foreign = foreign_mallocs; fine && foreign->name != NULL; foreign++)
                 fine = !foreign_installed(foreign) || add_allocator(cli, foreign->name, error);

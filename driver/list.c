@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/dynamic.h"
 #include "driver/oracle.h"
 #include "driver/spec.h"
 
@@ -16,10 +17,14 @@ void list_all(void)
     printf("  %-12s  %s\n", NULL_INLINE_NAME, NULL_INLINE_SUMMARY);
     for (const struct foreign_malloc *foreign = foreign_mallocs; foreign->name != NULL; foreign++) {
         printf("  %-12s  %s in place of the C library's malloc", foreign->name, foreign->library);
-        printf(foreign_installed(foreign) ? "\n" : " (not installed; Debian: %s)\n", foreign->package);
+        if (dynamic_missing == NULL && !foreign_installed(foreign))
+            printf(" (not installed; Debian: %s)", foreign->package);
+        printf("\n");
     }
     printf("  %-12s  any library that replaces malloc\n", FOREIGN_PREFIX "/PATH.so");
     printf("  %-12s  a plug-in: a shared object that exports %s\n", "./FILE.so", PLUGIN_SYMBOL);
+    if (dynamic_missing != NULL)
+        printf("None of those that are libraries can be had: %s.\n", dynamic_missing);
     printf("\nPage sources (--pages; --alloc=" ALONE_PREFIX "NAME replays one alone):\n");
     for (size_t i = 0; page_kinds[i] != NULL; i++)
         printf("  %-12s  %s\n", page_kinds[i]->name, page_kinds[i]->summary);

@@ -1,7 +1,7 @@
 # The replay driver. Its parts are a library, so that tests link what they test.
 noinst_LIBRARIES += driver/libdriver.a
 driver_libdriver_a_SOURCES = \
-	$(worker_files) \
+	$(worker_files) $(dynamic_files) \
 	driver/fields.h \
 	driver/arena_search.c driver/arena_search.h \
 	driver/cli.c driver/cli.h \
@@ -22,7 +22,7 @@ driver_libdriver_a_SOURCES = \
 	driver/table.c driver/table.h
 # What a run is made of; beside this it needs the allocators, and no library.
 worker_files = \
-	driver/bench.h driver/job.h driver/op.h driver/loop.h \
+	driver/bench.h driver/dynamic.h driver/job.h driver/op.h driver/loop.h \
 	driver/alone.c driver/alone.h \
 	driver/arena.c \
 	driver/guard.c driver/guard.h \
@@ -47,6 +47,11 @@ worker_files = \
 	driver/touched.c driver/touched.h \
 	driver/verify.c \
 	driver/worker.c driver/worker.h
+if STATIC
+dynamic_files = driver/dynamic_none.c
+else
+dynamic_files = driver/dynamic.c
+endif
 nodist_driver_libdriver_a_SOURCES = driver/build.h
 driver_libdriver_a_CPPFLAGS = $(AM_CPPFLAGS) -I$(top_builddir) $(JANSSON_CFLAGS) \
 	-DICOUNT_PLUGIN_INSTALLED="\"$(pkglibexecdir)/`echo icount.so | $(installed_name)`\"" \
@@ -63,7 +68,8 @@ driver_icount_icount_so_LDFLAGS = -shared
 driver_icount_icount_so_LDADD =
 
 # A worker for another instruction set, by a cross compiler with options of its own.
-other_worker_files = driver/icount/worker_main.c $(worker_files) traces/plan_map.c traces/error.c $(allocator_files)
+other_worker_files = driver/icount/worker_main.c $(worker_files) driver/dynamic.c traces/plan_map.c traces/error.c \
+	$(allocator_files)
 EXTRA_DIST += driver/icount/worker_main.c
 if HAVE_AARCH64
 pkglibexec_SCRIPTS += driver/icount/worker-aarch64
@@ -78,16 +84,18 @@ bin_PROGRAMS += replay
 dist_man_MANS += driver/replay.1
 replay_SOURCES = driver/main.c
 replay_CPPFLAGS = $(driver_libdriver_a_CPPFLAGS)
+replay_LDFLAGS = $(STATIC_LDFLAGS)
 replay_LDADD = $(driver_libs)
 
-# What was built, from what: every result carries it. Written anew each time, touched only when it changed.
+# What was built, from what: every result carries it. Written anew each time, touched only when it changed. A build of
+# a copy of the tree is told the revision.
+build_revision = `test ! -e '$(top_srcdir)/.git' || git -C '$(top_srcdir)' describe --always --dirty 2>/dev/null`
 BUILT_SOURCES = driver/build.h
 CLEANFILES += driver/build.h
 .PHONY: driver-build-facts
+$(driver_libdriver_a_OBJECTS): | driver/build.h
 driver/build.h: driver-build-facts
-	@$(MKDIR_P) driver; \
-	revision=; if test -e '$(top_srcdir)/.git'; then \
-	  revision=`git -C '$(top_srcdir)' describe --always --dirty 2>/dev/null`; fi; \
+	@$(MKDIR_P) driver; revision=$(build_revision); \
 	{ echo '/* build.h - made by the build: what it is and how it was made. */'; \
 	  echo '#define BUILD_VERSION "$(PACKAGE_VERSION)"'; \
 	  echo "#define BUILD_REVISION \"$$revision\""; \
@@ -109,6 +117,28 @@ install-data-local:
 uninstall-local:
 	@cd '$(DESTDIR)$(completionsdir)' 2>/dev/null || exit 0; \
 	for program in $(completed_programs); do rm -f `echo $$program | $(installed_name)`; done
+
+# ---- Boards ---------------------------------------------------------------------------------------------------------
+
+EXTRA_DIST += .ci/check-machine driver/pi/cross.sh driver/pi/sysroot.sh driver/pi/target.sh
+clean-local:
+	rm -rf cross
+
+## make check-machines MACHINES="NAME...": all tests that run here, on aarch64, armhf and s390x in QEMU's emulator; hours
+MACHINES = aarch64 armhf s390x
+.PHONY: check-machines
+check-machines:
+	@failed=; for machine in $(MACHINES); do \
+	  '$(srcdir)/.ci/check-machine' $$machine || failed="$$failed $$machine"; done; \
+	test -z "$$failed" || { echo "check-machines: failed:$$failed" >&2; exit 1; }
+
+# The same whatever this build is made with, and so not done again where it is made for the sanitizers.
+dist_check_SCRIPTS += driver/pi/tests/cross.sh
+if !SANITIZERS
+if !CROSS_COMPILING
+TESTS += driver/pi/tests/cross.sh
+endif
+endif
 
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
@@ -171,7 +201,10 @@ EXTRA_DIST += driver/tests/tap.py
 check_PROGRAMS += driver/icount/tests/step
 driver_icount_tests_step_SOURCES = driver/icount/tests/step.c driver/icount/marks.h
 dist_check_SCRIPTS += driver/icount/tests/icount.py
+# It runs QEMU itself, of this machine's programs and of its own worker for aarch64.
+if !CROSS_COMPILING
 TESTS += driver/icount/tests/icount.py
+endif
 dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
 

@@ -40,12 +40,19 @@ static void warn_of_noise(const struct host *host)
                 host->noise_share * 100, (double)host->noise_worst_ns / 1e3);
 }
 
-/* One trace from file to table. False: *error, or the user interrupted it. */
+/* One trace from file to table. A trace that is too large for this machine is said, and is no reason to stop. False:
+ * *error, or the user interrupted it. */
 static bool do_trace(struct sweep *sweep, const char *path, struct verdict *verdict, struct error *error)
 {
     struct study study;
-    if (!study_open(&study, sweep->cli, path, error))
-        return false;
+    if (!study_open(&study, sweep->cli, path, error)) {
+        if (error->code != EXIT_LACKS)
+            return false;
+        fprintf(stderr, "replay: %s is left out: %s\n", path, error->text);
+        verdict->lacks = true;
+        *error = (struct error){.code = EXIT_DONE};
+        return true;
+    }
     const bool fine = sweep_trace(sweep, &study, error);
     progress_clear(sweep->progress);
     if (sweep->rows->fd != 1)

@@ -1,14 +1,13 @@
 /* spec.c - finds what a specification names, loads it if it is a plug-in, and reads its options; see spec.h. */
 #include "driver/spec.h"
 
-#include <dlfcn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include "driver/alone.h"
+#include "driver/dynamic.h"
 #include "driver/oracle.h"
 
 const struct foreign_malloc foreign_mallocs[] = {
@@ -17,31 +16,6 @@ const struct foreign_malloc foreign_mallocs[] = {
     {"mimalloc", "libmimalloc.so.2", "libmimalloc2.0"},
     {.name = NULL},
 };
-
-/* As a worker will find it: a program that is started with the library preloaded, and hears no complaint about it. */
-bool foreign_installed(const struct foreign_malloc *foreign)
-{
-    int ends[2];
-    char complaint;
-    if (pipe(ends) != 0)
-        return false;
-    fflush(NULL);
-    const pid_t child = fork();
-    if (child == 0) {
-        dup2(ends[1], STDERR_FILENO);
-        close(ends[0]);
-        close(ends[1]);
-        setenv("LD_PRELOAD", foreign->library, true);
-        execl("/bin/true", "true", (char *)NULL);
-        _exit(dprintf(STDERR_FILENO, "cannot be tried"));
-    }
-    close(ends[1]);
-    const bool silent = child > 0 && read(ends[0], &complaint, 1) == 0;
-    close(ends[0]);
-    if (child > 0)
-        waitpid(child, NULL, 0);
-    return silent;
-}
 
 /* The part before the first ':', in `name`. False: it does not fit. */
 static bool name_of(char *name, size_t size, const char *text)
@@ -52,34 +26,6 @@ static bool name_of(char *name, size_t size, const char *text)
     memcpy(name, text, length);
     name[length] = '\0';
     return true;
-}
-
-/* The dynamic linker's words, without the path that our own message names already. */
-static const struct allocator *plugin_load(const char *path, struct error *error)
-{
-    void *library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-    if (library == NULL) {
-        error_set(error, EXIT_USAGE, "--alloc=%s: cannot be loaded: %.300s", path, dlerror());
-        return NULL;
-    }
-    const struct allocator *allocator = dlsym(library, PLUGIN_SYMBOL);
-    if (allocator == NULL) {
-        error_set(error, EXIT_USAGE, "--alloc=%s: exports no 'const struct allocator %s'; see allocators/alloc.h", path,
-                  PLUGIN_SYMBOL);
-        return NULL;
-    }
-    if (allocator->abi != ALLOC_ABI) {
-        error_set(error, EXIT_USAGE, "--alloc=%s: built for ABI %u of allocators/alloc.h, this is ABI %u; rebuild it",
-                  path, (unsigned)allocator->abi, (unsigned)ALLOC_ABI);
-        return NULL;
-    }
-    if (!allocator->name || !allocator->create || !allocator->destroy || !allocator->alloc || !allocator->release ||
-        !allocator->usable) {
-        error_set(error, EXIT_USAGE,
-                  "--alloc=%s: its struct allocator lacks one of name, create, destroy, alloc, release, usable", path);
-        return NULL;
-    }
-    return allocator;
 }
 
 /* What is to be preloaded for a name or a path; false: *error. */
@@ -95,6 +41,8 @@ static bool foreign_read(struct allocator_spec *spec, const char *name, struct e
     for (const struct foreign_malloc *foreign = foreign_mallocs; foreign->name; foreign++)
         if (strcmp(name, foreign->name) == 0)
             snprintf(spec->preload, sizeof spec->preload, "%s", foreign->library);
+    if (spec->preload[0] != '\0' && dynamic_missing != NULL)
+        return error_set(error, EXIT_LACKS, "--alloc=%s: %s", name, dynamic_missing);
     return true;
 }
 

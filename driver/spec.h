@@ -40,9 +40,6 @@ struct allocator_spec {
 /* Whether it is the C library's own malloc, nothing preloaded. */
 bool spec_is_libc(const struct allocator_spec *spec);
 
-/* Whether the dynamic linker finds a foreign malloc's library: tried on a program that does nothing. */
-bool foreign_installed(const struct foreign_malloc *foreign);
-
 struct pages_spec {
     const struct page_kind *kind;
     struct option_values values;

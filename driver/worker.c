@@ -7,7 +7,6 @@
  */
 #include "driver/worker.h"
 
-#include <dlfcn.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,6 +17,7 @@
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/dynamic.h"
 #include "driver/guard.h"
 #include "driver/icount/icount.h"
 #include "driver/op.h"
@@ -230,12 +230,8 @@ static void configure(struct bench *bench)
 /* The dynamic linker goes on without a library that it cannot preload. */
 static void check_preload(struct bench *bench)
 {
-    const char *wanted = bench->allocator.preload, *slash = strrchr(wanted, '/');
-    Dl_info info;
-    if (wanted[0] == '\0')
-        return;
-    const char *malloc_of = dladdr((void *)malloc, &info) != 0 ? info.dli_fname : "";
-    if (strstr(malloc_of, slash != NULL ? slash + 1 : wanted) == NULL)
+    const char *wanted = bench->allocator.preload;
+    if (wanted[0] != '\0' && !malloc_is_of(wanted))
         bench_lacks(bench,
                     "malloc does not come from %.200s: it is not installed, or replaces no malloc (--list names "
                     "the packages)",

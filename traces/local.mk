@@ -8,7 +8,14 @@ trace_files = \
 	traces/synth/synth.c traces/synth/synth.h traces/synth/churn.c traces/synth/kernel.c \
 	traces/synth/adversary.c \
 	traces/synth/apart.c \
-	traces/plan.c traces/plan_map.c traces/plan.h
+	traces/plan.c traces/plan_map.c traces/plan.h \
+	traces/unpack.h
+# A build without libarchive, for a program that is to depend on little, refuses compressed traces.
+if HAVE_LIBARCHIVE
+trace_files += traces/unpack_archive.c
+else
+trace_files += traces/unpack_plain.c
+endif
 
 noinst_LIBRARIES += traces/libtraces.a
 traces_libtraces_a_SOURCES = $(trace_files)
@@ -23,6 +30,7 @@ dist_man_MANS += traces/tool/trace.1
 trace_SOURCES = traces/tool/main.c traces/tool/tool.h traces/tool/convert.c traces/tool/info.c \
 	traces/tool/spread.c traces/tool/spread.h
 trace_CPPFLAGS = $(AM_CPPFLAGS) $(JANSSON_CFLAGS)
+trace_LDFLAGS = $(STATIC_LDFLAGS)
 trace_LDADD = $(traces_libs) $(JANSSON_LIBS)
 
 ## make bench-trace TRACES="FILE...": speed and size of traces, for people; never part of the checks
@@ -39,6 +47,13 @@ bench-trace: traces/bench$(EXEEXT)
 dist_check_SCRIPTS += traces/tests/trace.sh traces/tests/foreign.sh
 TESTS += traces/tests/trace.sh traces/tests/foreign.sh
 
+dist_check_SCRIPTS += traces/tests/big_endian.sh
+if !SANITIZERS
+if !CROSS_COMPILING
+TESTS += traces/tests/big_endian.sh
+endif
+endif
+
 if HAVE_CMOCKA
 trace_tests = traces/tests/format traces/tests/import traces/tests/plan
 trace_test_common = traces/tests/common.c traces/tests/common.h
@@ -52,6 +67,12 @@ traces_tests_import_LDADD = $(traces_libs) $(CMOCKA_LIBS)
 traces_tests_plan_SOURCES = traces/tests/plan.c $(trace_test_common)
 traces_tests_plan_CFLAGS = $(trace_test_cflags)
 traces_tests_plan_LDADD = $(traces_libs) $(CMOCKA_LIBS)
+if HAVE_LIBARCHIVE
+trace_tests += traces/tests/compressed
+traces_tests_compressed_SOURCES = traces/tests/compressed.c $(trace_test_common)
+traces_tests_compressed_CFLAGS = $(trace_test_cflags)
+traces_tests_compressed_LDADD = $(traces_libs) $(CMOCKA_LIBS)
+endif
 check_PROGRAMS += $(trace_tests)
 TESTS += $(trace_tests)
 endif

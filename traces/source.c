@@ -1,8 +1,6 @@
 /* source.c - see source.h. */
 #include "traces/source.h"
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,10 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "traces/unpack.h"
+
 #define BUFFER_BYTES (64u << 10)
 
 struct source {
-    struct archive *archive;
+    struct unpacker *unpacker;
     int fd;
     bool ended;           /* nothing is left but what the buffer holds */
     struct error failure; /* what ended it, if not its end */
@@ -37,91 +37,31 @@ void source_close(struct source *source)
 {
     if (!source)
         return;
-    archive_read_free(source->archive);
+    unpack_close(source->unpacker);
     if (source->fd > STDIN_FILENO)
         close(source->fd);
     free(source->name);
     free(source);
 }
 
-/* Each by name, not "all": the others would start programs or take odd text for an archive. */
-static bool choose_formats(struct archive *archive)
-{
-    return archive_read_support_filter_gzip(archive) >= ARCHIVE_WARN &&
-           archive_read_support_filter_bzip2(archive) >= ARCHIVE_WARN &&
-           archive_read_support_filter_xz(archive) >= ARCHIVE_WARN &&
-           archive_read_support_filter_lz4(archive) >= ARCHIVE_WARN &&
-           archive_read_support_filter_zstd(archive) >= ARCHIVE_WARN &&
-           archive_read_support_format_zip(archive) >= ARCHIVE_WARN &&
-           archive_read_support_format_empty(archive) >= ARCHIVE_WARN &&
-           archive_read_support_format_raw(archive) >= ARCHIVE_WARN;
-}
-
-static bool fail(struct source *source, const char *what)
-{
-    const char *why = archive_error_string(source->archive);
-    source->ended = true;
-    return error_set(&source->failure, EXIT_INPUT, "%s: byte %llu: %s (%s); get a whole copy of the file", source->name,
-                     (unsigned long long)(source->offset + source->have - source->at), what,
-                     why ? why : "no reason given");
-}
-
-/* Steps to the next regular file inside; ended when there is none. False: failure. */
-static bool next_file(struct source *source)
-{
-    for (;;) {
-        struct archive_entry *entry;
-        int status = archive_read_next_header(source->archive, &entry);
-        if (status == ARCHIVE_EOF) {
-            source->ended = true;
-            return true;
-        }
-        if (status < ARCHIVE_WARN)
-            return fail(source, "cannot be unpacked");
-        if (archive_format(source->archive) != ARCHIVE_FORMAT_ZIP || archive_entry_filetype(entry) == AE_IFREG)
-            return true;
-    }
-}
-
 struct source *source_open(const char *path, struct error *error)
 {
     struct source *source = calloc(1, sizeof *source);
     bool standard = strcmp(path, "-") == 0;
-    if (!source || !(source->name = strdup(standard ? "standard input" : path)) ||
-        !(source->archive = archive_read_new()) || !choose_formats(source->archive)) {
+    if (!source || !(source->name = strdup(standard ? "standard input" : path))) {
         error_set(error, EXIT_LACKS, "%s: no memory to open it", path);
-        source_close(source);
+        free(source);
         return NULL;
     }
     source->fd = standard ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
     if (source->fd < 0)
         error_set(error, EXIT_INPUT, "%s: cannot be opened: %s", path, strerror(errno));
-    else if (archive_read_open_fd(source->archive, source->fd, BUFFER_BYTES) != ARCHIVE_OK)
-        fail(source, "cannot be read");
     else
-        next_file(source);
-    if (source->failure.code)
-        error_set(error, source->failure.code, "%s", source->failure.text);
-    if (!error->code)
+        source->unpacker = unpack_open(source->fd, source->name, error);
+    if (source->unpacker)
         return source;
     source_close(source);
     return NULL;
-}
-
-/* At the end of a file in a zip: it has to be the only one. */
-static bool last_file(struct source *source)
-{
-    if (archive_format(source->archive) != ARCHIVE_FORMAT_ZIP) {
-        source->ended = true;
-        return true;
-    }
-    if (!next_file(source))
-        return false;
-    if (source->ended)
-        return true;
-    source->ended = true;
-    return error_set(&source->failure, EXIT_INPUT, "%s: holds more than one file; extract the trace you mean",
-                     source->name);
 }
 
 /* Reads until at least n bytes are buffered, or the end. n is at most half the buffer. */
@@ -133,13 +73,10 @@ static bool fill(struct source *source, size_t n)
             memmove(source->buffer, source->buffer + source->at, source->have);
             source->at = 0;
         }
-        la_ssize_t got = archive_read_data(source->archive, source->buffer + source->have, BUFFER_BYTES - source->have);
-        if (got > 0)
-            source->have += (size_t)got;
-        else if (got < 0)
-            fail(source, "cannot be unpacked");
-        else
-            last_file(source);
+        size_t got = unpack_read(source->unpacker, source->offset + source->have, source->buffer + source->have,
+                                 BUFFER_BYTES - source->have, &source->failure);
+        source->have += got;
+        source->ended = got == 0;
     }
     return source->have - source->at >= n;
 }

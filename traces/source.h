@@ -1,8 +1,8 @@
 /*
  * source.h - the bytes of an input file, decompressed, in order.
  *
- * Whatever libarchive knows to be a compressed stream (gzip, zstd, xz, bzip2, lz4) or a zip with one file in it is
- * unpacked on the way; anything else comes as it is. Constant memory.
+ * A compressed stream or a zip with one file in it is unpacked on the way (unpack.h); anything else comes as it is.
+ * Constant memory.
  */
 #ifndef HEAPBENCH_SOURCE_H
 #define HEAPBENCH_SOURCE_H

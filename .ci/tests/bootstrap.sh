@@ -64,7 +64,7 @@ listed() {
     [ "$lines" -gt 5 ] && [ ! -s "$work/lacks" ]
 }
 
-listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|report|bench) +[a-z]' "$top/README")" = "$lines" ]
+listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|report|bench|machines) +[a-z]' "$top/README")" = "$lines" ]
 ok $? 'README repeats the packages of bootstrap --packages, and no other'
 
 listed make -s -C "${top_builddir:?}" help
@@ -74,7 +74,8 @@ sh "$top/bootstrap" --help | grep -q '^Usage: ./bootstrap'
 ok $? '--help prints the usage'
 
 if command -v shellcheck >/dev/null; then
-    shellcheck "$top/bootstrap" "$top/.ci/run" "$top"/.ci/tests/*.sh "$top/.ci/tests/installed" >"$work/lint" 2>&1
+    shellcheck -x "$top/bootstrap" "$top/.ci/run" "$top/.ci/check-machine" \
+        "$top"/.ci/tests/*.sh "$top/.ci/tests/installed" >"$work/lint" 2>&1
     status=$?
     sed 's/^/# /' "$work/lint"
     [ $status = 0 ]

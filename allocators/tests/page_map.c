@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <cmocka.h>
 
@@ -111,16 +112,12 @@ static size_t write_all(size_t fail_from)
 static void test_owners(void **state)
 {
     (void)state;
-    if (sizeof(uintptr_t) < 8)
-        skip(); /* the addresses above do not exist */
     write_all(0);
 }
 
 static void test_failing_pages(void **state)
 {
     (void)state;
-    if (sizeof(uintptr_t) < 8)
-        skip();
     const size_t requests = write_all(0);
     assert_true(requests > WRITTEN);
     for (size_t k = 1; k <= requests; k++)
@@ -133,5 +130,9 @@ int main(void)
         cmocka_unit_test(test_owners),
         cmocka_unit_test(test_failing_pages),
     };
+    if (sizeof(uintptr_t) < 8) {
+        printf("1..0 # SKIP the addresses that are tried take more than 32 bits\n");
+        return 0;
+    }
     return cmocka_run_group_tests_name("page map", tests, NULL, NULL);
 }

@@ -12,6 +12,9 @@ REPLAY = os.path.join(BUILD, "replay")
 FAULTY = os.path.join(BUILD, "driver", "tests", "faulty.so")
 OTHER_ABI = os.path.join(BUILD, "driver", "tests", "other_abi.so")
 
+with open(REPLAY, "rb") as _program:
+    WORD_BITS = 32 * _program.read(5)[4]  # of what is tested, which may be of another machine: the class of an ELF file
+
 _count = 0
 _failed = 0
 

@@ -1,6 +1,6 @@
 /*
- * import.c - foreign formats: what their lines mean, odd lines, errors with their line, compressed input, and that what
- * is exported comes back as it was. The real recordings are read when they are there.
+ * import.c - foreign formats: what their lines mean, odd lines, errors with their line, and that what is exported
+ * comes back as it was.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <archive.h>
-#include <archive_entry.h>
 #include <cmocka.h>
 
 #include "traces/import/import.h"
@@ -171,81 +169,6 @@ static void test_long_line(void **state)
     refused(text, sizeof text, "line 1 is of no known trace format");
 }
 
-/* ---- Compressed input ---- */
-
-#define TEXT "1: malloc 0x10 8\n1: free 0x10\n"
-
-/* TEXT packed by libarchive; the number of bytes. */
-static size_t pack(void *to, size_t room, int format, int filter, int files)
-{
-    struct archive *archive = archive_write_new();
-    size_t used = 0;
-    assert_int_equal(archive_write_set_format(archive, format), ARCHIVE_OK);
-    assert_true(archive_write_add_filter(archive, filter) >= ARCHIVE_WARN);
-    archive_write_set_bytes_per_block(archive, 0);
-    assert_int_equal(archive_write_open_memory(archive, to, room, &used), ARCHIVE_OK);
-    for (int i = 0; i < files; i++) {
-        struct archive_entry *entry = archive_entry_new();
-        archive_entry_set_pathname(entry, i ? "b.txt" : "a.txt");
-        archive_entry_set_filetype(entry, AE_IFREG);
-        archive_entry_set_size(entry, sizeof TEXT - 1);
-        assert_int_equal(archive_write_header(archive, entry), ARCHIVE_OK);
-        assert_int_equal(archive_write_data(archive, TEXT, sizeof TEXT - 1), sizeof TEXT - 1);
-        archive_entry_free(entry);
-    }
-    assert_int_equal(archive_write_close(archive), ARCHIVE_OK);
-    archive_write_free(archive);
-    return used;
-}
-
-static void test_compressed(void **state)
-{
-    static const int filters[] = {ARCHIVE_FILTER_GZIP, ARCHIVE_FILTER_BZIP2, ARCHIVE_FILTER_XZ, ARCHIVE_FILTER_ZSTD,
-                                  ARCHIVE_FILTER_LZ4};
-    char packed[10000];
-    struct error error = {0};
-    (void)state;
-    for (size_t i = 0; i < sizeof filters / sizeof *filters; i++) {
-        size_t n = pack(packed, sizeof packed, ARCHIVE_FORMAT_RAW, filters[i], 1);
-        if (read_text(packed, n, &info, note, &error) != 2 || error.code)
-            fail_msg("filter %d: %s", filters[i], error.text);
-    }
-    size_t n = pack(packed, sizeof packed, ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, 1);
-    assert_int_equal(read_text(packed, n, &info, note, &error), 2);
-    assert_string_equal(error.text, "");
-    n = pack(packed, sizeof packed, ARCHIVE_FORMAT_ZIP, ARCHIVE_FILTER_NONE, 2);
-    refused(packed, n, "holds more than one file; extract the trace you mean");
-}
-
-/* Our own format, too, may come compressed; and a compressed file that is cut off is not taken for a whole one. */
-static void test_compressed_native(void **state)
-{
-    static char bytes[100000], squeezed[100000];
-    struct error error = {0};
-    (void)state;
-    random_ops(back, 1000, 0, 3);
-    struct file file = file_new();
-    assert_true(write_ops(file.path, back, 1000, 0, "", 1, &error));
-    size_t n = file_get(&file, bytes, sizeof bytes), used = 0;
-    struct archive *archive = archive_write_new();
-    struct archive_entry *entry = archive_entry_new();
-    archive_write_set_format_raw(archive);
-    archive_write_add_filter_gzip(archive);
-    archive_write_set_bytes_per_block(archive, 0);
-    assert_int_equal(archive_write_open_memory(archive, squeezed, sizeof squeezed, &used), ARCHIVE_OK);
-    archive_entry_set_filetype(entry, AE_IFREG);
-    archive_entry_set_pathname(entry, "x");
-    archive_write_header(archive, entry);
-    assert_int_equal(archive_write_data(archive, bytes, n), n);
-    archive_write_close(archive);
-    archive_write_free(archive);
-    archive_entry_free(entry);
-    assert_int_equal(read_text(squeezed, used, &info, note, &error), 1000);
-    assert_string_equal(info.format, "heapbench");
-    refused(squeezed, used / 2, "get a whole copy of the file");
-    file_close(&file);
-}
-
 /* ---- Export ---- */
 
 static void check_export(const struct importer *format, size_t n, uint32_t flags)
@@ -303,7 +226,6 @@ int main(void)
         cmocka_unit_test(test_android),           cmocka_unit_test(test_android_times),
         cmocka_unit_test(test_odd_lines),         cmocka_unit_test(test_tolerated),
         cmocka_unit_test(test_refused),           cmocka_unit_test(test_long_line),
-        cmocka_unit_test(test_compressed),        cmocka_unit_test(test_compressed_native),
         cmocka_unit_test(test_export_comes_back), cmocka_unit_test(test_export_refuses),
     };
     return cmocka_run_group_tests_name("import", tests, NULL, NULL);

@@ -4,6 +4,10 @@ build=$(cd "${top_builddir:?}" && pwd) || exit 99
 target=$build/traces/record/tests/target
 count=$build/traces/record/tests/count
 record=$build/record
+if [ -n "${HEAPBENCH_EMULATED-}" ]; then
+    echo "1..0 # SKIP an emulator tells nobody that the owner of a robust mutex has ended, as the recorder has to know"
+    exit 0
+fi
 work=$(mktemp -d) || exit 99
 trap 'rm -rf "$work"' EXIT
 cd "$work" || exit 99
