@@ -41,7 +41,7 @@ static double above_floor(const struct study *study, const struct cell *cell)
 
 static double latency(const struct cell *cell, double ticks)
 {
-    return cell->latency.runs > 0 ? ticks / cell->latency.ticks_per_unit : NAN;
+    return cell->latency.runs > 0 && ticks > 0 ? ticks / cell->latency.ticks_per_unit : NAN; /* 0: under a step */
 }
 
 #define QUANTILE(NAME, Q)                                                                                              \

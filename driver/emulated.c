@@ -4,8 +4,8 @@
  * QEMU's user-mode emulator shows its guest a /proc/self/maps of the guest's own, but not the thread's, where the
  * emulator itself is mapped, and before QEMU 8 the host's /proc/cpuinfo. QEMU as a whole machine says so on x86 in
  * cpuid's leaf of hypervisors (with KVM it says KVM there, and that is no emulation). On Arm the rate of the generic
- * timer tells: 62.5 MHz on every emulated processor up to QEMU 8 and on the older ones since, a rate that no real one
- * was seen to have, while KVM shows the host's own.
+ * timer tells: 62.5 MHz on every emulated processor up to QEMU 8 and on the older ones since, which is no rate of the
+ * usual boards (19.2, 24, 25 or 54 MHz), while KVM shows the host's own.
  */
 #include "driver/emulated.h"
 

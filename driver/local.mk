@@ -183,6 +183,17 @@ TESTS += driver/icount/tests/icount.py
 dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/latency.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py driver/tests/throttle.py
 TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/latency.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py driver/tests/throttle.py
 
+# A board in QEMU: a small model in make check, all recordings in make check-board.
+EXTRA_DIST += driver/pi/tests/vm.py
+dist_check_SCRIPTS += driver/pi/tests/qemu_board.py
+TESTS += driver/pi/tests/qemu_board.py
+
+## make check-board: all shipped recordings on an arm64 Linux in QEMU, by 64-bit and 32-bit programs
+.PHONY: check-board
+check-board: all
+	@BOARD_TRACES=all top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
+	  $(PYTHON) '$(srcdir)/driver/pi/tests/qemu_board.py'
+
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test

@@ -76,6 +76,12 @@ static void add_missing_ns(struct row_figures *row, enum latency_unit unit, cons
     }
 }
 
+/* A time that a coarse clock took for none is not known: it is less than a step. */
+static void set_ticks(struct row_figures *row, const char *field, double ticks, double ticks_per_unit)
+{
+    row_set_number(row, field, ticks > 0 ? ticks / ticks_per_unit : NAN, "less than a step of the clock");
+}
+
 static void add_latency(struct row_figures *row, const struct run *run)
 {
     const struct latency_result *result = &run->job->latency;
@@ -84,19 +90,19 @@ static void add_latency(struct row_figures *row, const struct run *run)
     const enum latency_unit unit = (enum latency_unit)run->job->unit;
     const struct latency_names *names = &latency_names[unit];
     const double per_unit = result->ticks_per_unit, per_step = per_unit / result->batch_ops;
-    row_set_number(row, names->p50, histogram_quantile(histogram, 0.50) / per_unit, "");
-    row_set_number(row, names->p99, histogram_quantile(histogram, 0.99) / per_unit, "");
-    row_set_number(row, names->p999, histogram_quantile(histogram, 0.999) / per_unit, "");
-    row_set_number(row, names->max, run->latency->most / per_unit, "");
+    set_ticks(row, names->p50, histogram_quantile(histogram, 0.50), per_unit);
+    set_ticks(row, names->p99, histogram_quantile(histogram, 0.99), per_unit);
+    set_ticks(row, names->p999, histogram_quantile(histogram, 0.999), per_unit);
+    set_ticks(row, names->max, run->latency->most, per_unit);
     json_object_set_new(row->figures, FIELD_MAX_OP, row_op(&run->study->plan, run->latency->most_step));
-    row_set_number(row, names->worst, study->worst / per_unit, "");
+    set_ticks(row, names->worst, study->worst, per_unit);
     json_object_set_new(row->figures, FIELD_WORST_OP, row_op(&run->study->plan, study->worst_step));
     json_object_set_new(row->figures, FIELD_WORST_RUNS, json_integer((json_int_t)study->runs));
     json_object_set_new(row->figures, FIELD_HISTOGRAM, histogram_object(histogram, per_unit, names->counts));
     json_object_set_new(row->figures, FIELD_BATCH_OPS, json_integer(result->batch_ops));
     json_object_set_new(row->figures, FIELD_CLOCK, json_string(result->clock));
-    row_set_number(row, names->cost, (double)result->cost_ticks / per_step, "");
-    row_set_number(row, names->resolution, (double)result->resolution_ticks / per_step, "");
+    set_ticks(row, names->cost, (double)result->cost_ticks, per_step);
+    set_ticks(row, names->resolution, (double)result->resolution_ticks, per_step);
     if (unit != LATENCY_NS)
         add_missing_ns(row, unit, result);
 }

@@ -374,11 +374,12 @@ void table_print(FILE *out, const struct study *study, const struct cli *cli, co
 static void legend_of_latency(FILE *out, const struct cli *cli, const char *item)
 {
     if (cli->unit == LATENCY_NS_PER_OP)
-        fprintf(out,
-                "%sp50/op … max/op: of batches of %u ops, a batch's time over its ops, with what the loop and touching "
-                "take (see null);\n  worst/op: the largest of every batch's least over the runs. of op: the first of "
-                "that batch: kind, bytes, #index from 0.\n",
-                item, cli->batch_ops);
+        fprintf(
+            out,
+            "%sp50/op … max/op: of batches of up to %u ops, their time over their ops, with what the loop and touching "
+            "take (see null);\n  worst/op: the largest of every batch's least over the runs. of op: the first of "
+            "that batch: kind, bytes, #index from 0.\n",
+            item, cli->batch_ops);
     else
         fprintf(out,
                 "%sp50 … max: of all single calls%s, the clock's own cost included. worst: the largest of every op's "
