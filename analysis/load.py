@@ -37,10 +37,11 @@ class Problem:
 
 @dataclass
 class Results:
-    """The rows of some files as a table, and what was wrong with the others.
+    """The rows of some files as a table, and what was wrong with the others. A run that was done again, as the machine
+    was throttled in it, has only the row of its repetition; one that counts in spite of that says so in `throttled`.
 
     Columns: CELL; file, line (where the row stands, so that a figure can be led back to it); sweep (counts the sweeps
-    appended to one file), pass, run, turn, status, reason, op; figures, missing, settings, host_facts, trace_facts (as
+    appended to one file), pass, run, turn, status, reason, op, throttled, repetition; figures, missing, settings, host_facts, trace_facts (as
     in the row).
     """
 
@@ -162,12 +163,21 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "status": row["status"],
         "reason": row["reason"],
         "op": row["op"],
+        "throttled": bool(row.get("throttled")),
+        "repetition": row.get("repetition", 0),
         "figures": row["figures"] or {},
         "missing": row["missing"],
         "settings": row["settings"],
         "host_facts": host,
         "trace_facts": trace,
     }
+
+
+def _without_repeated(table: pd.DataFrame) -> pd.DataFrame:
+    """All but the rows of throttled runs that were done again: each is followed by its repetition."""
+    follows = table.groupby([*CELL, "file", "pass", "run"], sort=False)["repetition"].shift(-1)
+    repeated = table["throttled"] & (follows == table["repetition"] + 1)
+    return table[~repeated].reset_index(drop=True)
 
 
 def _number_sweeps(table: pd.DataFrame) -> pd.Series:
@@ -180,6 +190,8 @@ def load(paths: Sequence[Path | str]) -> Results:
     rows, problems = read_rows(Path(path) for path in paths)
     columns = list(_record("", 0, _EMPTY))
     table = pd.DataFrame([_record(*row) for row in rows], columns=columns)
+    if len(table):
+        table = _without_repeated(table)
     table["sweep"] = _number_sweeps(table) if len(table) else pd.Series(dtype=int)
     return Results(table, problems)
 

@@ -5,6 +5,7 @@
 #define HEAPBENCH_BENCH_H
 
 #include "allocators/guard.h"
+#include "driver/cycles.h"
 #include "driver/job.h"
 #include "driver/packing.h"
 #include "driver/pages.h"
@@ -31,7 +32,8 @@ struct bench {
     uint32_t *left; /* the slots that hold a block after the last op */
     size_t nleft;
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
-    uint32_t *ticks;          /* latency: of each op, shared with the driver */
+    uint32_t *ticks;          /* latency: of each op or batch, shared with the driver */
+    struct cycles cycles;     /* latency in cycles: the counter */
     uint64_t visited;         /* blocks that walks have seen so far */
     size_t page;              /* bytes */
 };

@@ -16,6 +16,8 @@
 const char *argp_program_version = "heapbench-replay " BUILD_VERSION " (" BUILD_REVISION ")";
 
 const char *const pass_names[PASSES] = {"verify", "space", "arena", "throughput", "latency", "instructions"};
+static const char *const clock_names[] = {"auto", "timer", "cycles"};
+enum { CLOCKS = sizeof clock_names / sizeof *clock_names };
 static const char *const format_names[] = {"table", "markdown", "csv"};
 enum { FORMATS = sizeof format_names / sizeof *format_names };
 const char *const touch_names[TOUCHES] = {"none", "word", "page", "all"};
@@ -40,6 +42,10 @@ enum key {
     KEY_GUARD,
     KEY_PLANT,
     KEY_FORMAT,
+    KEY_CLOCK,
+    KEY_BATCH,
+    KEY_COOLDOWN,
+    KEY_EMULATED,
 };
 
 static const struct argp_option options[] = {
@@ -77,6 +83,20 @@ static const struct argp_option options[] = {
      "(600)",
      2},
     {"timeout", KEY_TIMEOUT, "SECONDS", 0, "A run that takes longer hangs (300)", 2},
+    {"clock", KEY_CLOCK, "auto|timer|cycles", 0,
+     "Of latency: the processor's cycle counter, or its timer (auto: cycles on 64-bit Arm where perf lets user space "
+     "read them, else the timer)",
+     2},
+    {"latency-batch", KEY_BATCH, "N|auto", 0,
+     "Ops that latency times together, for clocks too coarse for one; their figure is that per op (auto: 1, or more "
+     "where the timer steps by over 15 ns, on Arm)",
+     2},
+    {"cooldown", KEY_COOLDOWN, "SECONDS", 0,
+     "Wait at most this long for a machine that throttled in a timed run to recover, then do the run again; 0: only "
+     "mark it (300)",
+     2},
+    {"emulated", KEY_EMULATED, "WHAT|no", 0,
+     "Say by what the processor is emulated, or that it is not, where this is not found out right", 2},
     {"cpu", KEY_CPU, "N|none", 0, "CPU that runs are pinned to (the highest allowed)", 2},
     {"seed", KEY_SEED, "N", 0, "Of the order in which allocators take turns (1)", 2},
     {"randomize", KEY_RANDOM, NULL, 0, "Leave address randomisation on in the runs", 2},
@@ -84,7 +104,8 @@ static const struct argp_option options[] = {
     {"json", KEY_JSON, "FILE|-", 0, "Append a JSON object a line per run to FILE; '-': only that on stdout, no table",
      3},
     {"format", KEY_FORMAT, "table|markdown|csv", 0,
-     "Of the table on stdout (table); csv has a line for each trace and allocator, and nothing where there is no figure",
+     "Of the table on stdout (table); csv has a line for each trace and allocator, and nothing where there is no "
+     "figure",
      3},
     {"list", KEY_LIST, NULL, 0, "List allocators and page sources", 3},
     {"alloc-help", KEY_HELP_ALLOC, "NAME", 0, "The options of an allocator or page source", 3},
@@ -257,6 +278,24 @@ static bool read_format(const char *text, enum table_format *format, struct erro
     return true;
 }
 
+static bool read_clock(const char *text, enum clock_wish *clock, struct error *error)
+{
+    const unsigned found = name_index(text, clock_names, CLOCKS);
+    if (found == CLOCKS)
+        return error_set(error, EXIT_USAGE, "--clock=%s: one of auto, timer, cycles", text);
+    *clock = (enum clock_wish)found;
+    return true;
+}
+
+static bool read_batch(const char *text, unsigned *ops, struct error *error)
+{
+    uint64_t number = 0;
+    if (strcmp(text, "auto") != 0 && !read_count("latency-batch", text, 1, 65536, &number, error))
+        return false;
+    *ops = (unsigned)number;
+    return true;
+}
+
 static bool read_option(struct cli *cli, int key, const char *text, struct error *error)
 {
     uint64_t number;
@@ -296,6 +335,13 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
         return read_seconds("limit", text, &cli->limit_s, error);
     case KEY_TIMEOUT:
         return read_seconds("timeout", text, &cli->timeout_s, error);
+    case KEY_CLOCK:
+        return read_clock(text, &cli->clock, error);
+    case KEY_BATCH:
+        return read_batch(text, &cli->batch_ops, error);
+    case KEY_COOLDOWN:
+        cli->cooldown_s = 0;
+        return strcmp(text, "0") == 0 || read_seconds("cooldown", text, &cli->cooldown_s, error);
     case KEY_CPU:
         return read_cpu(text, &cli->cpu, error);
     case KEY_ISA:
@@ -320,6 +366,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
         return 0;
     case KEY_JSON:
         cli->json = text;
+        return 0;
+    case KEY_EMULATED:
+        cli->emulated = text;
         return 0;
     case KEY_RANDOM:
         cli->keep_random = true;
@@ -347,6 +396,9 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_LIMIT:
     case KEY_TIMEOUT:
     case KEY_CPU:
+    case KEY_CLOCK:
+    case KEY_BATCH:
+    case KEY_COOLDOWN:
     case KEY_SEED:
     case KEY_ISA:
         return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
@@ -370,7 +422,8 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         .seed = 1,
         .plant_step = NO_STEP,
         .timeout_s = 300,
-        .limit_s = 600};
+        .limit_s = 600,
+        .cooldown_s = 300};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &reading);
     if (error->code != EXIT_DONE)
@@ -388,6 +441,10 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         return error_set(error, EXIT_USAGE, "--guard: has no place in the smallest arena; leave out one of the two");
     if (cli->plant != PLANT_NONE && (cli->guard[0] == '\0' || !cli->passes[PASS_VERIFY]))
         return error_set(error, EXIT_USAGE, "--plant: needs --guard, which is to find the fault, in the pass verify");
+    if (cli->clock == CLOCK_CYCLES && cli->batch_ops > 1)
+        return error_set(error, EXIT_USAGE,
+                         "--latency-batch: cycles are fine enough for single ops; leave out one of "
+                         "the two, or --clock=timer");
     if (reading.chose && cli->nallocators == 0)
         return error_set(error, EXIT_LACKS, "--alloc=foreign: no malloc of others is installed; --list names packages");
     return cli->nallocators > 0 || add_allocators(cli, "all", error);

@@ -13,6 +13,8 @@
 
 enum request_kind { REQUEST_REPLAY, REQUEST_LIST, REQUEST_HELP };
 
+enum clock_wish { CLOCK_AUTO, CLOCK_TIMER, CLOCK_CYCLES };
+
 enum table_format { FORMAT_TABLE, FORMAT_MARKDOWN, FORMAT_CSV };
 
 struct cli {
@@ -22,7 +24,7 @@ struct cli {
     size_t nallocators;
     const char *pages;    /* a specification */
     uint64_t arena_bytes; /* 0: from the trace */
-    const char *isa; /* instructions: "native", or the name of a set */
+    const char *isa;      /* instructions: "native", or the name of a set */
     bool passes[PASSES];
     char guard[JOB_SPEC_CHARS]; /* the debugging layer with its options; "": none */
     enum plant plant;           /* a mistake to make at plant_step; NO_STEP: none */
@@ -34,6 +36,11 @@ struct cli {
     enum touch touch;
     uint64_t seed;
     double timeout_s, limit_s; /* of one run; of one allocator on one trace */
+    double cooldown_s;         /* to wait for a throttled machine before a run is done again; 0: never again */
+    const char *emulated;      /* by what, in words; "no"; NULL: to be found out */
+    enum clock_wish clock;
+    unsigned batch_ops;     /* latency: timed together; 0: as the clock needs it, until clock_choose() */
+    enum latency_unit unit; /* set by clock_choose() */
     bool keep_random;
     char **traces; /* leads into argv */
     size_t ntraces;

@@ -8,6 +8,7 @@
 #include <math.h>
 #include <stdio.h>
 
+#include "driver/fields.h"
 #include "driver/figures.h"
 
 #define OP_WIDTH (-26)
@@ -40,7 +41,7 @@ static double above_floor(const struct study *study, const struct cell *cell)
 
 static double latency(const struct cell *cell, double ticks)
 {
-    return cell->latency.runs > 0 ? ticks / cell->latency.ticks_per_ns : NAN;
+    return cell->latency.runs > 0 && ticks > 0 ? ticks / cell->latency.ticks_per_unit : NAN; /* 0: under a step */
 }
 
 #define QUANTILE(NAME, Q)                                                                                              \
@@ -111,6 +112,15 @@ static void write_time(char *text, double ns)
         snprintf(text, COLUMN_TEXT, "%.*f ms", ns < 99.95e6 ? 1 : 0, ns / 1e6);
 }
 
+static void write_cycles(char *text, double cycles)
+{
+    if (cycles < 99999.5)
+        snprintf(text, COLUMN_TEXT, "%.0f cy", cycles);
+    else
+        snprintf(text, COLUMN_TEXT, cycles < 99999.5e3 ? "%.0f kcy" : "%.0f Mcy",
+                 cycles / (cycles < 99999.5e3 ? 1e3 : 1e6));
+}
+
 static void write_rate(char *text, double value)
 {
     snprintf(text, COLUMN_TEXT, "%.*f", value < 99.95 ? 1 : 0, value);
@@ -132,28 +142,43 @@ static void write_whole(char *text, double value)
 }
 
 const struct column columns[COLUMNS] = {
-    {PASS_THROUGHPUT, 8, LESS, "ns/op", "ns_per_op", ns_per_op, write_ns},
-    {PASS_THROUGHPUT, 6, NEITHER, "±", "half_interquartile_ns_per_op", ns_spread, write_ns},
-    {PASS_THROUGHPUT, 8, MORE, "Mops/s", "mops_per_s", mops, write_rate},
-    {PASS_THROUGHPUT, 8, LESS, "−null", "above_floor_ns_per_op", above_floor, write_ns},
-    {PASS_LATENCY, 8, LESS, "p50", "p50_ns", p50, write_time},
-    {PASS_LATENCY, 8, LESS, "p99", "p99_ns", p99, write_time},
-    {PASS_LATENCY, 8, LESS, "p99.9", "p99_9_ns", p999, write_time},
-    {PASS_LATENCY, 8, NEITHER, "max", "max_ns", most, write_time},
-    {PASS_LATENCY, 8, LESS, "worst", "worst_of_least_ns", worst, write_time},
-    {PASS_LATENCY, OP_WIDTH, NEITHER, "of op", "worst_op", NULL, NULL},
-    {PASS_SPACE, 7, LESS, "held", "held_peak_per_requested_peak", held, write_ratio},
-    {PASS_SPACE, 8, LESS, "touched", "touched_peak_per_requested_peak", touched, write_ratio},
-    {PASS_SPACE, 8, LESS, "intern", "internal_fragmentation_at_peak", internal, write_percent},
-    {PASS_SPACE, 8, LESS, "extern", "external_fragmentation_at_peak", external, write_percent},
-    {PASS_ARENA, 8, LESS, "arena", "smallest_arena_per_requested_peak", arena, write_ratio},
-    {PASS_INSTRUCTIONS, 8, LESS, "i/malloc", "malloc_mean_instructions", malloc_mean, write_rate},
-    {PASS_INSTRUCTIONS, 7, LESS, "worst", "malloc_worst_instructions", malloc_worst, write_whole},
-    {PASS_INSTRUCTIONS, 7, LESS, "i/free", "free_mean_instructions", free_mean, write_rate},
-    {PASS_INSTRUCTIONS, 7, LESS, "worst", "free_worst_instructions", free_worst, write_whole},
-    {PASS_INSTRUCTIONS, 9, LESS, "i/realloc", "realloc_mean_instructions", realloc_mean, write_rate},
-    {PASS_INSTRUCTIONS, 9, LESS, "worst", "realloc_worst_instructions", realloc_worst, write_whole},
+    {PASS_THROUGHPUT, 8, LESS, "ns/op", "ns_per_op", ns_per_op, write_ns, LATENCY_UNITS},
+    {PASS_THROUGHPUT, 6, NEITHER, "±", "half_interquartile_ns_per_op", ns_spread, write_ns, LATENCY_UNITS},
+    {PASS_THROUGHPUT, 8, MORE, "Mops/s", "mops_per_s", mops, write_rate, LATENCY_UNITS},
+    {PASS_THROUGHPUT, 8, LESS, "−null", "above_floor_ns_per_op", above_floor, write_ns, LATENCY_UNITS},
+    {PASS_LATENCY, 8, LESS, "p50", FIELD_P50, p50, write_time, LATENCY_NS},
+    {PASS_LATENCY, 8, LESS, "p99", FIELD_P99, p99, write_time, LATENCY_NS},
+    {PASS_LATENCY, 8, LESS, "p99.9", FIELD_P999, p999, write_time, LATENCY_NS},
+    {PASS_LATENCY, 8, NEITHER, "max", FIELD_MAX, most, write_time, LATENCY_NS},
+    {PASS_LATENCY, 8, LESS, "worst", FIELD_WORST, worst, write_time, LATENCY_NS},
+    {PASS_LATENCY, 9, LESS, "p50", FIELD_P50_CYCLES, p50, write_cycles, LATENCY_CYCLES},
+    {PASS_LATENCY, 9, LESS, "p99", FIELD_P99_CYCLES, p99, write_cycles, LATENCY_CYCLES},
+    {PASS_LATENCY, 9, LESS, "p99.9", FIELD_P999_CYCLES, p999, write_cycles, LATENCY_CYCLES},
+    {PASS_LATENCY, 9, NEITHER, "max", FIELD_MAX_CYCLES, most, write_cycles, LATENCY_CYCLES},
+    {PASS_LATENCY, 9, LESS, "worst", FIELD_WORST_CYCLES, worst, write_cycles, LATENCY_CYCLES},
+    {PASS_LATENCY, 9, LESS, "p50/op", FIELD_P50_PER_OP, p50, write_time, LATENCY_NS_PER_OP},
+    {PASS_LATENCY, 9, LESS, "p99/op", FIELD_P99_PER_OP, p99, write_time, LATENCY_NS_PER_OP},
+    {PASS_LATENCY, 9, LESS, "p99.9/op", FIELD_P999_PER_OP, p999, write_time, LATENCY_NS_PER_OP},
+    {PASS_LATENCY, 9, NEITHER, "max/op", FIELD_MAX_PER_OP, most, write_time, LATENCY_NS_PER_OP},
+    {PASS_LATENCY, 9, LESS, "worst/op", FIELD_WORST_PER_OP, worst, write_time, LATENCY_NS_PER_OP},
+    {PASS_LATENCY, OP_WIDTH, NEITHER, "of op", "worst_op", NULL, NULL, LATENCY_UNITS},
+    {PASS_SPACE, 7, LESS, "held", "held_peak_per_requested_peak", held, write_ratio, LATENCY_UNITS},
+    {PASS_SPACE, 8, LESS, "touched", "touched_peak_per_requested_peak", touched, write_ratio, LATENCY_UNITS},
+    {PASS_SPACE, 8, LESS, "intern", "internal_fragmentation_at_peak", internal, write_percent, LATENCY_UNITS},
+    {PASS_SPACE, 8, LESS, "extern", "external_fragmentation_at_peak", external, write_percent, LATENCY_UNITS},
+    {PASS_ARENA, 8, LESS, "arena", "smallest_arena_per_requested_peak", arena, write_ratio, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 8, LESS, "i/malloc", "malloc_mean_instructions", malloc_mean, write_rate, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 7, LESS, "worst", "malloc_worst_instructions", malloc_worst, write_whole, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 7, LESS, "i/free", "free_mean_instructions", free_mean, write_rate, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 7, LESS, "worst", "free_worst_instructions", free_worst, write_whole, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 9, LESS, "i/realloc", "realloc_mean_instructions", realloc_mean, write_rate, LATENCY_UNITS},
+    {PASS_INSTRUCTIONS, 9, LESS, "worst", "realloc_worst_instructions", realloc_worst, write_whole, LATENCY_UNITS},
 };
+
+bool column_is_asked_for(const struct column *column, const struct cli *cli)
+{
+    return cli->passes[column->pass] && (column->unit == LATENCY_UNITS || column->unit == cli->unit);
+}
 
 bool column_worst_op(char text[COLUMN_TEXT], const struct study *study, const struct cell *cell)
 {

@@ -8,22 +8,11 @@
 #include <unistd.h>
 
 #include "driver/build.h"
+#include "driver/sysfs.h"
 #include "driver/timer.h"
 
 #define NOISE_PROBE_NS 50000000u
 #define NOISE_GAP_NS   1000u
-
-/* The first line of a file, without its end; "" when there is none. */
-static void first_line(const char *path, char *text, size_t size)
-{
-    FILE *file = fopen(path, "re");
-    text[0] = '\0';
-    if (file == NULL)
-        return;
-    if (fgets(text, (int)size, file) != NULL)
-        text[strcspn(text, "\n")] = '\0';
-    fclose(file);
-}
 
 /* x86 calls it "model name"; some arm64 kernels name a board in "Model", others nothing but numbers. */
 static void cpu_model(char *text, size_t size)
@@ -74,7 +63,33 @@ static void probe_noise(struct host *host)
     host->noise_share = (double)lost / (double)host->noise_probe_ns;
 }
 
-void host_probe(struct host *host, int cpu)
+/* A device tree has it in one file, a PC in two. */
+static void board_model(char *text, size_t size)
+{
+    char vendor[64], product[64];
+    if (sysfs_line("", "/proc/device-tree/model", text, size))
+        return;
+    const bool has_vendor = sysfs_line("", "/sys/class/dmi/id/sys_vendor", vendor, sizeof vendor);
+    const bool has_product = sysfs_line("", "/sys/class/dmi/id/product_name", product, sizeof product);
+    snprintf(text, size, "%s%s%s", vendor, has_vendor && has_product ? " " : "", product);
+}
+
+static void probe_counters(struct host *host)
+{
+    struct cycles cycles;
+    host->counters = cycles_open(&cycles, host->counters_missing);
+    cycles_close(&cycles);
+}
+
+static void probe_emulation(struct host *host, const char *said)
+{
+    if (said == NULL)
+        emulated_by("", host->emulated);
+    else if (strcmp(said, "no") != 0)
+        snprintf(host->emulated, sizeof host->emulated, "%s", said);
+}
+
+void host_probe(struct host *host, int cpu, const char *emulated)
 {
     struct utsname names;
     char path[128];
@@ -82,6 +97,7 @@ void host_probe(struct host *host, int cpu)
         .pinned_cpu = cpu,
         .cpus = (int)sysconf(_SC_NPROCESSORS_ONLN),
         .page_bytes = sysconf(_SC_PAGESIZE),
+        .word_bits = (int)sizeof(void *) * 8,
         .version = BUILD_VERSION,
         .revision = BUILD_REVISION,
         .flags = BUILD_FLAGS,
@@ -97,9 +113,14 @@ void host_probe(struct host *host, int cpu)
         snprintf(host->kernel, sizeof host->kernel, "%s %s", names.sysname, names.release);
     }
     cpu_model(host->cpu, sizeof host->cpu);
+    board_model(host->board, sizeof host->board);
     snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/cpufreq/scaling_governor", cpu < 0 ? 0 : cpu);
-    first_line(path, host->governor, sizeof host->governor);
-    first_line("/sys/devices/system/clocksource/clocksource0/current_clocksource", host->clock_source,
+    if (!sysfs_line("", path, host->governor, sizeof host->governor))
+        snprintf(host->governor_missing, sizeof host->governor_missing, "no cpufreq of CPU %d in /sys",
+                 cpu < 0 ? 0 : cpu);
+    sysfs_line("", "/sys/devices/system/clocksource/clocksource0/current_clocksource", host->clock_source,
                sizeof host->clock_source);
+    probe_counters(host);
+    probe_emulation(host, emulated);
     probe_noise(host);
 }

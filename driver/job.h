@@ -35,6 +35,9 @@ enum plant {
 };
 extern const char *const plant_names[PLANTS];
 
+/* What a figure of the latency pass is in. A clock that is too coarse for one op times batches of them. */
+enum latency_unit { LATENCY_NS, LATENCY_CYCLES, LATENCY_NS_PER_OP, LATENCY_UNITS };
+
 enum outcome {
     OUTCOME_UNKNOWN, /* the run ended before it could say: a crash */
     OUTCOME_DONE,
@@ -66,9 +69,9 @@ struct throughput_result {
 
 struct latency_result {
     uint32_t warmups;
-    uint32_t pad;
-    char clock[32]; /* what the ticks are */
-    double ticks_per_ns;
+    uint32_t batch_ops;        /* ops that one reading of the clock to the next is of; 1: each op alone */
+    char clock[32];            /* what the ticks are */
+    double ticks_per_unit;     /* of one op: the ticks of a batch over this are its figure */
     uint64_t cost_ticks;       /* of an empty interval: the least seen, contained in every figure */
     uint64_t resolution_ticks; /* the smallest step seen between two readings */
 };
@@ -131,6 +134,8 @@ struct job {
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
     uint32_t plant;       /* enum plant: verify, at the op plant_step */
+    uint32_t unit;        /* enum latency_unit */
+    uint32_t batch_ops;   /* latency: LATENCY_NS_PER_OP, at most so many ops timed together; else 1 */
     int32_t cpu;          /* to pin to; -1: none */
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t plant_step; /* NO_STEP: none */

@@ -4,12 +4,17 @@ driver_libdriver_a_SOURCES = \
 	$(worker_files) $(dynamic_files) \
 	driver/fields.h \
 	driver/arena_search.c driver/arena_search.h \
+	driver/board.c driver/board.h \
 	driver/cli.c driver/cli.h \
+	driver/clock.c driver/clock.h \
 	driver/columns.c driver/columns.h \
+	driver/cooldown.c driver/cooldown.h \
+	driver/emulated.c driver/emulated.h \
 	driver/figures.c driver/figures.h \
 	driver/histogram.c driver/histogram.h \
 	driver/icount/command.c driver/icount/summary.c \
 	driver/host.c driver/host.h \
+	driver/in_path.c driver/in_path.h \
 	driver/launch.c driver/launch.h \
 	driver/list.c driver/list.h \
 	driver/progress.c driver/progress.h \
@@ -19,7 +24,8 @@ driver_libdriver_a_SOURCES = \
 	driver/statistics.c driver/statistics.h \
 	driver/study.c driver/study_open.c \
 	driver/sweep.c driver/sweep.h \
-	driver/table.c driver/table.h
+	driver/table.c driver/table.h \
+	driver/vcgencmd.c driver/vcgencmd.h
 # What a run is made of; beside this it needs the allocators, and no library.
 worker_files = \
 	driver/bench.h driver/dynamic.h driver/job.h driver/op.h driver/loop.h \
@@ -28,6 +34,7 @@ worker_files = \
 	driver/guard.c driver/guard.h \
 	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
 	driver/icount/icount.h driver/icount/pass.c \
+	driver/cycles.c driver/cycles.h \
 	driver/heap_map.c driver/heap_map.h \
 	driver/latency.c \
 	driver/libc_heap.c driver/libc_heap.h \
@@ -42,6 +49,7 @@ worker_files = \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
 	driver/study_op.c driver/study.h \
+	driver/sysfs.c driver/sysfs.h \
 	driver/throughput.c \
 	driver/timer.c driver/timer.h \
 	driver/touched.c driver/touched.h \
@@ -205,16 +213,44 @@ dist_check_SCRIPTS += driver/icount/tests/icount.py
 if !CROSS_COMPILING
 TESTS += driver/icount/tests/icount.py
 endif
-dist_check_SCRIPTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
-TESTS += driver/tests/alone.py driver/tests/arena.py driver/tests/command_line.py driver/tests/completion.py driver/tests/faults.py driver/tests/foreign.py driver/tests/formats.py driver/tests/guard.py driver/tests/manuals.py driver/tests/oracle.py driver/tests/preload.py driver/tests/results.py
+driver_scripts = \
+	driver/tests/alone.py \
+	driver/tests/arena.py \
+	driver/tests/command_line.py \
+	driver/tests/completion.py \
+	driver/tests/faults.py \
+	driver/tests/foreign.py \
+	driver/tests/formats.py \
+	driver/tests/guard.py \
+	driver/tests/latency.py \
+	driver/tests/manuals.py \
+	driver/tests/oracle.py \
+	driver/tests/preload.py \
+	driver/tests/results.py \
+	driver/tests/throttle.py
+dist_check_SCRIPTS += $(driver_scripts)
+TESTS += $(driver_scripts)
+
+# A board in QEMU: a small model in make check, all recordings in make check-board.
+EXTRA_DIST += driver/pi/tests/vm.py
+dist_check_SCRIPTS += driver/pi/tests/qemu_board.py
+TESTS += driver/pi/tests/qemu_board.py
+
+## make check-board: all shipped recordings on an arm64 Linux in QEMU, by 64-bit and 32-bit programs
+.PHONY: check-board
+check-board: all
+	@BOARD_TRACES=all top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
+	  $(PYTHON) '$(srcdir)/driver/pi/tests/qemu_board.py'
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
+driver_tests = driver/tests/board_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
 driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
 driver_test_libs = $(driver_libs) $(CMOCKA_LIBS)
+driver_tests_board_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_board_test_LDADD = $(driver_test_libs)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
 driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)

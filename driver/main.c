@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "driver/clock.h"
 #include "driver/list.h"
 #include "driver/sweep.h"
 #include "driver/table.h"
@@ -56,34 +57,39 @@ static bool do_trace(struct sweep *sweep, const char *path, struct verdict *verd
     const bool fine = sweep_trace(sweep, &study, error);
     progress_clear(sweep->progress);
     if (sweep->rows->fd != 1)
-        table_print(stdout, &study, sweep->cli);
+        table_print(stdout, &study, sweep->cli, sweep->host);
     fflush(stdout);
     judge(verdict, &study);
     study_close(&study);
     return fine;
 }
 
-static int replay(const struct cli *cli, struct error *error)
+static int replay(struct cli *cli, struct error *error)
 {
     struct launcher launcher;
     struct row_file rows;
     struct progress progress;
     struct host host;
     struct verdict verdict = {.lacks = false};
-    if (!row_file_open(&rows, cli->json, error) || !launch_open(&launcher, cli->timeout_s, error))
+    if (!clock_choose(cli, error) || !row_file_open(&rows, cli->json, error) ||
+        !launch_open(&launcher, cli->timeout_s, error))
         return complain(error);
-    host_probe(&host, cli->cpu);
+    host_probe(&host, cli->cpu, cli->emulated);
     warn_of_noise(&host);
+    if (host.emulated[0] != '\0')
+        fprintf(stderr, "replay: emulated by %s: times mean nothing, and are marked\n", host.emulated);
     progress_begin(&progress, sweep_runs(cli) * cli->ntraces);
     struct sweep sweep = {
         .cli = cli, .host = &host, .launcher = &launcher, .rows = &rows, .progress = &progress, .random = cli->seed};
+    board_open(&sweep.board, "", cli->cpu);
+    sweep.cooldown.most_s = cli->cooldown_s;
     bool fine = true;
     if (rows.fd != 1)
         table_begin(stdout, cli);
     for (size_t i = 0; fine && i < cli->ntraces; i++)
         fine = do_trace(&sweep, cli->traces[i], &verdict, error);
     if (rows.fd != 1 && (fine || launch_interrupted))
-        table_legend(stdout, cli);
+        table_legend(stdout, cli, &host);
     row_file_close(&rows);
     launch_close(&launcher);
     if (launch_interrupted) {

@@ -175,10 +175,78 @@ static json_t *settings_object(const struct run *run)
     return object;
 }
 
+/* A number; null when it is not known, and why. */
+static void set_fact(json_t *object, json_t *missing, const char *field, double value, const char *why)
+{
+    json_object_set_new(object, field, isnan(value) ? json_null() : json_real(value));
+    if (isnan(value))
+        json_object_set_new(missing, field, text_of(why));
+}
+
+static json_t *kinds_array(unsigned kinds)
+{
+    json_t *array = json_array();
+    for (unsigned i = 0; i < BOARD_KINDS; i++)
+        if (kinds >> i & 1)
+            json_array_append_new(array, json_string(board_kind_names[i]));
+    return array;
+}
+
+static json_t *state_object(const struct board_state *state)
+{
+    json_t *object = json_object(), *missing = json_object();
+    set_fact(object, missing, FIELD_TEMPERATURE, state->temperature_celsius, state->temperature_missing);
+    set_fact(object, missing, FIELD_CLOCK_HZ, state->clock_hz, state->clock_missing);
+    if (state->source == THROTTLING_BITS)
+        json_object_set_new(object, FIELD_THROTTLED_BITS, json_integer(state->bits));
+    else if (state->source == THROTTLING_EVENTS)
+        json_object_set_new(object, FIELD_THROTTLE_EVENTS, json_integer((json_int_t)state->events));
+    else
+        json_object_set_new(missing, FIELD_THROTTLED, text_of(state->throttling_missing));
+    json_object_set_new(object, FIELD_MISSING, missing);
+    return object;
+}
+
+/* Whether the machine was throttled, and its state around the run. */
+static void add_condition(json_t *row, const struct run *run)
+{
+    const struct board_verdict verdict = board_judge(&run->before, &run->after);
+    json_t *object = json_object();
+    json_object_set_new(row, FIELD_THROTTLED, verdict.known ? json_boolean(verdict.kinds != 0) : json_null());
+    json_object_set_new(row, FIELD_REPETITION, json_integer(run->repetition));
+    json_object_set_new(object, FIELD_THROTTLED_BY, kinds_array(verdict.kinds));
+    json_object_set_new(object, FIELD_UNSEEN, kinds_array(verdict.unseen));
+    json_object_set_new(object, FIELD_THROTTLING_SOURCE, text_or_null(run->after.source_name));
+    json_object_set_new(object, FIELD_BEFORE, state_object(&run->before));
+    json_object_set_new(object, FIELD_AFTER, state_object(&run->after));
+    json_object_set_new(row, FIELD_CONDITION, object);
+}
+
+/* What is null among the facts that a machine may keep to itself, and why. */
+static json_t *host_missing(const struct host *host)
+{
+    json_t *missing = json_object();
+    if (host->board[0] == '\0')
+        json_object_set_new(missing, FIELD_BOARD, json_string("no device tree, no DMI"));
+    if (host->governor[0] == '\0')
+        json_object_set_new(missing, FIELD_GOVERNOR, text_of(host->governor_missing));
+    if (host->counters != COUNTERS_USER)
+        json_object_set_new(missing, FIELD_COUNTERS, text_of(host->counters_missing));
+    return missing;
+}
+
 static json_t *host_object(const struct host *host)
 {
+    static const char *const counters[] = {
+        [COUNTERS_NONE] = NULL, [COUNTERS_READ] = "by the kernel", [COUNTERS_USER] = "by user space"};
     json_t *object = json_object();
     json_object_set_new(object, FIELD_NAME, text_or_null(host->name));
+    json_object_set_new(object, FIELD_BOARD, text_or_null(host->board));
+    json_object_set_new(object, FIELD_WORD, json_integer(host->word_bits));
+    json_object_set_new(object, FIELD_COUNTERS, text_or_null(counters[host->counters]));
+    json_object_set_new(object, FIELD_EMULATED, json_boolean(host->emulated[0] != '\0'));
+    json_object_set_new(object, FIELD_EMULATED_BY, text_or_null(host->emulated));
+    json_object_set_new(object, FIELD_MISSING, host_missing(host));
     json_object_set_new(object, FIELD_CPU_MODEL, text_or_null(host->cpu));
     json_object_set_new(object, FIELD_CPUS, json_integer(host->cpus));
     json_object_set_new(object, FIELD_ARCHITECTURE, text_or_null(host->architecture));
@@ -225,6 +293,7 @@ json_t *row_of(const struct run *run)
     }
     json_object_set_new(object, FIELD_FIGURES, row.figures);
     json_object_set_new(object, FIELD_MISSING, row.missing);
+    add_condition(object, run);
     json_object_set_new(object, FIELD_HOST, host_object(run->host));
     return object;
 }

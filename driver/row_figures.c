@@ -2,6 +2,8 @@
 #include "driver/row_figures.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <string.h>
 
 #include "driver/fields.h"
 #include "driver/figures.h"
@@ -29,16 +31,55 @@ static void add_throughput(struct row_figures *row, const struct run *run)
     json_object_set_new(row->figures, FIELD_REPETITIONS_NS, repetitions);
 }
 
-static json_t *histogram_object(const struct histogram *histogram, double ticks_per_ns)
+/* What the figures of the latency pass are called in each unit. */
+static const struct latency_names {
+    const char *p50, *p99, *p999, *max, *worst, *counts, *cost, *resolution;
+} latency_names[LATENCY_UNITS] = {
+    [LATENCY_NS] = {FIELD_P50, FIELD_P99, FIELD_P999, FIELD_MAX, FIELD_WORST, FIELD_COUNTS, FIELD_CLOCK_COST,
+                    FIELD_CLOCK_RESOLUTION},
+    [LATENCY_CYCLES] = {FIELD_P50_CYCLES, FIELD_P99_CYCLES, FIELD_P999_CYCLES, FIELD_MAX_CYCLES, FIELD_WORST_CYCLES,
+                        FIELD_COUNTS_CYCLES, FIELD_CLOCK_COST_CYCLES, FIELD_CLOCK_RESOLUTION_CYCLES},
+    [LATENCY_NS_PER_OP] = {FIELD_P50_PER_OP, FIELD_P99_PER_OP, FIELD_P999_PER_OP, FIELD_MAX_PER_OP, FIELD_WORST_PER_OP,
+                           FIELD_COUNTS_PER_OP, FIELD_CLOCK_COST, FIELD_CLOCK_RESOLUTION}};
+
+static json_t *histogram_object(const struct histogram *histogram, double ticks_per_unit, const char *counts_name)
 {
     json_t *object = json_object(), *counts = json_array();
     for (size_t i = 0; i < HISTOGRAM_BUCKETS; i++)
         if (histogram->counts[i] > 0)
             json_array_append_new(
-                counts, json_pack("[f, I]", histogram_upper(i) / ticks_per_ns, (json_int_t)histogram->counts[i]));
+                counts, json_pack("[f, I]", histogram_upper(i) / ticks_per_unit, (json_int_t)histogram->counts[i]));
     json_object_set_new(object, FIELD_HISTOGRAM_ERROR, json_real(HISTOGRAM_ERROR));
-    json_object_set_new(object, FIELD_HISTOGRAM_COUNTS, counts);
+    json_object_set_new(object, counts_name, counts);
     return object;
+}
+
+/* What is not known of a single op in nanoseconds, and why: figures of two units never have one name. */
+static void add_missing_ns(struct row_figures *row, enum latency_unit unit, const struct latency_result *result)
+{
+    const struct latency_names *ns = &latency_names[LATENCY_NS], *names = &latency_names[unit];
+    const char *const all[][2] = {{ns->p50, names->p50},
+                                  {ns->p99, names->p99},
+                                  {ns->p999, names->p999},
+                                  {ns->max, names->max},
+                                  {ns->worst, names->worst},
+                                  {ns->cost, names->cost},
+                                  {ns->resolution, names->resolution}};
+    char why[120];
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (unit == LATENCY_CYCLES)
+            snprintf(why, sizeof why, "measured in cycles: %s", all[i][1]);
+        else
+            snprintf(why, sizeof why, "%u ops were timed together: %s", result->batch_ops, all[i][1]);
+        if (strcmp(all[i][0], all[i][1]) != 0)
+            row_set_number(row, all[i][0], NAN, why);
+    }
+}
+
+/* A time that a coarse clock took for none is not known: it is less than a step. */
+static void set_ticks(struct row_figures *row, const char *field, double ticks, double ticks_per_unit)
+{
+    row_set_number(row, field, ticks > 0 ? ticks / ticks_per_unit : NAN, "less than a step of the clock");
 }
 
 static void add_latency(struct row_figures *row, const struct run *run)
@@ -46,19 +87,24 @@ static void add_latency(struct row_figures *row, const struct run *run)
     const struct latency_result *result = &run->job->latency;
     const struct latency_study *study = &run->cell->latency;
     const struct histogram *histogram = &run->latency->histogram;
-    const double rate = result->ticks_per_ns;
-    row_set_number(row, FIELD_P50, histogram_quantile(histogram, 0.50) / rate, "");
-    row_set_number(row, FIELD_P99, histogram_quantile(histogram, 0.99) / rate, "");
-    row_set_number(row, FIELD_P999, histogram_quantile(histogram, 0.999) / rate, "");
-    row_set_number(row, FIELD_MAX, run->latency->most / rate, "");
+    const enum latency_unit unit = (enum latency_unit)run->job->unit;
+    const struct latency_names *names = &latency_names[unit];
+    const double per_unit = result->ticks_per_unit, per_step = per_unit / result->batch_ops;
+    set_ticks(row, names->p50, histogram_quantile(histogram, 0.50), per_unit);
+    set_ticks(row, names->p99, histogram_quantile(histogram, 0.99), per_unit);
+    set_ticks(row, names->p999, histogram_quantile(histogram, 0.999), per_unit);
+    set_ticks(row, names->max, run->latency->most, per_unit);
     json_object_set_new(row->figures, FIELD_MAX_OP, row_op(&run->study->plan, run->latency->most_step));
-    row_set_number(row, FIELD_WORST, study->worst / rate, "");
+    set_ticks(row, names->worst, study->worst, per_unit);
     json_object_set_new(row->figures, FIELD_WORST_OP, row_op(&run->study->plan, study->worst_step));
     json_object_set_new(row->figures, FIELD_WORST_RUNS, json_integer((json_int_t)study->runs));
-    json_object_set_new(row->figures, FIELD_HISTOGRAM, histogram_object(histogram, rate));
+    json_object_set_new(row->figures, FIELD_HISTOGRAM, histogram_object(histogram, per_unit, names->counts));
+    json_object_set_new(row->figures, FIELD_BATCH_OPS, json_integer(result->batch_ops));
     json_object_set_new(row->figures, FIELD_CLOCK, json_string(result->clock));
-    row_set_number(row, FIELD_CLOCK_COST, (double)result->cost_ticks / rate, "");
-    row_set_number(row, FIELD_CLOCK_RESOLUTION, (double)result->resolution_ticks / rate, "");
+    set_ticks(row, names->cost, (double)result->cost_ticks, per_step);
+    set_ticks(row, names->resolution, (double)result->resolution_ticks, per_step);
+    if (unit != LATENCY_NS)
+        add_missing_ns(row, unit, result);
 }
 
 static json_t *bytes_or_null(uint64_t bytes)

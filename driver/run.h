@@ -2,6 +2,7 @@
 #ifndef HEAPBENCH_RUN_H
 #define HEAPBENCH_RUN_H
 
+#include "driver/board.h"
 #include "driver/cli.h"
 #include "driver/host.h"
 #include "driver/launch.h"
@@ -20,6 +21,8 @@ struct run {
     enum pass pass;                    /* job->pass may be another: the verify pass that ends a search */
     unsigned number;                   /* of the allocator's runs in this pass, from 0 */
     unsigned turn;                     /* in which place of its round it was */
+    unsigned repetition;               /* how often it was done again, as the machine was throttled; 0: the first */
+    struct board_state before, after;  /* the machine's state around it */
     double floor_ns;                   /* null's figure in the same round; NAN: none */
     enum run_status status;            /* RUN_STOPPED: the user interrupted it; it does not count */
     char reason[800];                  /* in words with the op; "" when done */

@@ -36,9 +36,10 @@ double study_spread_ns(const struct cell *cell)
 }
 
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
-                       const uint32_t *ticks)
+                       const uint32_t *ticks, uint64_t batch_ops)
 {
     const uint64_t nsteps = plan->header->nsteps;
+    uint64_t ops_left = (nsteps - plan->header->nothings) / batch_ops * batch_ops; /* in whole batches */
     if (study->least == NULL) {
         study->least = malloc(nsteps * sizeof *study->least);
         if (study->least == NULL)
@@ -47,8 +48,8 @@ bool study_add_latency(struct latency_study *study, struct latency_run *run, con
     }
     *run = (struct latency_run){.most = 0};
     study->worst = 0;
-    for (uint64_t i = 0; i < nsteps; i++) {
-        if (plan_kind(plan->steps[i]) == PLAN_NOTHING)
+    for (uint64_t i = 0; i < nsteps && ops_left > 0; i++) {
+        if (plan_kind(plan->steps[i]) == PLAN_NOTHING || ops_left-- % batch_ops != 0)
             continue;
         histogram_add(&run->histogram, ticks[i]);
         if (ticks[i] > run->most) {

@@ -21,14 +21,13 @@ struct throughput_study {
 };
 
 struct latency_study {
-    struct histogram histogram; /* ticks, all runs together */
-    uint32_t *least;            /* of each op, over all runs: ticks; NULL before the first run */
-    uint32_t most;              /* the observed maximum, ticks, and its op */
+    struct histogram histogram; /* ticks of ops, or of batches of them, all runs together */
+    uint32_t *least;            /* of each op or batch, over all runs: ticks; NULL before the first run */
+    uint32_t most;              /* the observed maximum, ticks, and its op, or the first of its batch */
     uint64_t most_step;
     uint32_t worst; /* the largest of least[], and its op */
     uint64_t worst_step;
-    double ticks_per_ns; /* the mean of the runs' */
-    double cost_ns, resolution_ns;
+    double ticks_per_unit; /* the mean of the runs'; the unit is that of the command line */
     size_t runs;
 };
 
@@ -53,6 +52,7 @@ struct cell {
     char why[840];       /* the failure, or what was left out for want of time; "" when there is nothing to say */
     bool cut[PASSES];    /* runs were left out for want of time */
     uint64_t spent_ns;   /* in all runs so far */
+    unsigned throttled;  /* timed runs that count although the machine was throttled in them */
     struct space_result *space; /* NULL: not done */
     struct arena_study arena;
     struct throughput_study throughput;
@@ -87,18 +87,25 @@ struct op study_op(const struct plan *plan, uint64_t step);
 /* "malloc of 4096 bytes"; returns text. */
 const char *study_op_text(const struct plan *plan, uint64_t step, char text[OP_TEXT]);
 
+/* How many ops are timed together: never more than there are. */
+static inline uint64_t study_batch_ops(const struct study *study, const struct cli *cli)
+{
+    return cli->batch_ops < study->ops ? cli->batch_ops : study->ops;
+}
+
 /* Medians over the runs: ns per op; NAN when there are no runs. */
 double study_ns(const struct cell *cell);
 double study_spread_ns(const struct cell *cell);
 
-/* Takes the ticks of one latency run into the study: `steps` of the plan, in which nothings have no ticks. False: no
- * memory. `run` gets this run's own histogram, maximum and its op. */
+/* Takes the ticks of one latency run into the study: of the plan's steps, of which nothings have none, or of each
+ * `batch_ops` of them at the first; fewer at the end count as none. False: no memory. `run` gets this run's own
+ * histogram, maximum and its op. */
 struct latency_run {
     struct histogram histogram;
     uint32_t most;
     uint64_t most_step;
 };
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
-                       const uint32_t *ticks);
+                       const uint32_t *ticks, uint64_t batch_ops);
 
 #endif

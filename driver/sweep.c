@@ -23,6 +23,9 @@
 /* A throughput run repeats its plan until this much was timed: an interrupt is then one repetition of many. */
 #define TIMED_NS 20000000u
 
+/* So often is a run done again at most. */
+#define REPETITIONS 3
+
 struct round {
     struct sweep *sweep;
     struct study *study;
@@ -75,10 +78,8 @@ static bool keep_latency(struct cell *cell, const struct round *round, const str
 {
     struct latency_study *kept = &cell->latency;
     const double before = (double)kept->runs;
-    kept->ticks_per_ns = (kept->ticks_per_ns * before + result->ticks_per_ns) / (before + 1);
-    kept->cost_ns = (double)result->cost_ticks / result->ticks_per_ns;
-    kept->resolution_ns = (double)result->resolution_ticks / result->ticks_per_ns;
-    return study_add_latency(kept, run, &round->study->plan, round->ticks);
+    kept->ticks_per_unit = (kept->ticks_per_unit * before + result->ticks_per_unit) / (before + 1);
+    return study_add_latency(kept, run, &round->study->plan, round->ticks, result->batch_ops);
 }
 
 static bool keep_space(struct cell *cell, const struct space_result *result)
@@ -147,6 +148,8 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->touch = cli->touch;
     job->warmups = cli->warmups;
     job->keep_random = cli->keep_random;
+    job->unit = cli->unit;
+    job->batch_ops = (uint32_t)study_batch_ops(round->study, cli);
     job->cpu = cli->cpu;
     job->plant = cli->plant;
     job->plant_step = NO_STEP;
@@ -203,10 +206,85 @@ static void tell_once(struct sweep *sweep, const struct job *job)
     }
 }
 
+/* Whether the machine was throttled in the run, in words for people; that it cannot be told from before is said once.
+ */
+static bool was_throttled(struct sweep *sweep, const struct run *run, char *what, size_t size)
+{
+    const struct board_verdict verdict = board_judge(&run->before, &run->after);
+    char kinds[BOARD_WHY];
+    if (verdict.unseen != 0 && !sweep->told_unseen) {
+        sweep->told_unseen = true;
+        progress_clear(sweep->progress);
+        fprintf(
+            stderr,
+            "replay: since it was started this machine has known: %s: if that comes and goes within a run it is not "
+            "seen; restart the machine to clear the record\n",
+            board_kinds_text(verdict.unseen, kinds));
+    }
+    snprintf(what, size, "%s: %s of %s: %s", run->study->name, pass_names[run->pass], run->cell->text,
+             board_kinds_text(verdict.kinds, kinds));
+    return verdict.kinds != 0;
+}
+
+/* One run of a cell, from the question to the answer. */
+static void measure(const struct round *round, struct cell *cell, struct run *run)
+{
+    struct sweep *sweep = round->sweep;
+    progress_show(sweep->progress, round->study->name, cell->text, pass_names[round->pass]);
+    ask(sweep->launcher->job, round, cell);
+    board_read(&sweep->board, &run->before);
+    const uint64_t begin = clock_ns();
+    if (round->pass == PASS_ARENA)
+        arena_search(run, sweep->launcher, sweep->progress, &cell->arena);
+    else
+        run_do(run, sweep->launcher);
+    cell->spent_ns += clock_ns() - begin;
+    board_read(&sweep->board, &run->after);
+}
+
+/* Keeps what a run found out, and writes its row. null's figure is its own floor. */
+static bool keep_and_write(struct round *round, struct cell *cell, struct run *run)
+{
+    struct latency_run latency;
+    const bool is_floor = run->cell == round->study->floor;
+    run->cell = cell;
+    if (!keep(cell, run, round, &latency))
+        return false;
+    if (is_floor && round->pass == PASS_THROUGHPUT && run->status == RUN_DONE)
+        run->floor_ns = cell->throughput.ns_per_op[cell->throughput.runs - 1];
+    return row_file_append(round->sweep->rows, run, round->error);
+}
+
+/* Writes the row of a timed run that is to be done again: what it found stands for itself, and is none of the cell's.
+ */
+static bool write_alone(struct round *round, const struct cell *cell, struct run *run)
+{
+    struct cell alone = *cell;
+    alone.throughput = (struct throughput_study){.runs = 0};
+    alone.latency = (struct latency_study){.runs = 0};
+    const bool fine = keep_and_write(round, &alone, run);
+    run->cell = cell;
+    free(alone.throughput.ns_per_op);
+    free(alone.latency.least);
+    return fine;
+}
+
+/* What a throttled run found counts all the same, as no better one came. */
+static bool keep_throttled(struct round *round, struct cell *cell, struct run *run)
+{
+    struct latency_run latency;
+    cell->throttled++;
+    return keep(cell, run, round, &latency);
+}
+
+/*
+ * A run, and when the machine was throttled in it and has recovered, the same run again: the row of the first stays,
+ * marked, and only the last counts. Passes without a clock find the same on a slow machine, and are only marked.
+ */
 static bool do_run(struct round *round, struct cell *cell, unsigned turn)
 {
     struct sweep *sweep = round->sweep;
-    struct latency_run latency;
+    char what[900];
     struct run run = {.cli = sweep->cli,
                       .host = sweep->host,
                       .study = round->study,
@@ -215,22 +293,44 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
                       .number = round->number,
                       .turn = turn,
                       .floor_ns = round->floor_ns};
-    progress_show(sweep->progress, round->study->name, cell->text, pass_names[round->pass]);
-    ask(sweep->launcher->job, round, cell);
-    const uint64_t begin = clock_ns();
-    if (round->pass == PASS_ARENA)
-        arena_search(&run, sweep->launcher, sweep->progress, &cell->arena);
-    else
-        run_do(&run, sweep->launcher);
-    cell->spent_ns += clock_ns() - begin;
-    if (run.status == RUN_STOPPED)
-        return false;
-    tell_once(sweep, run.job);
-    if (!keep(cell, &run, round, &latency))
-        return false;
-    if (cell == round->study->floor && round->pass == PASS_THROUGHPUT && run.status == RUN_DONE)
-        round->floor_ns = run.floor_ns = cell->throughput.ns_per_op[cell->throughput.runs - 1];
-    return row_file_append(sweep->rows, &run, round->error);
+    for (;; run.repetition++) {
+        measure(round, cell, &run);
+        if (run.status == RUN_STOPPED)
+            return false;
+        tell_once(sweep, run.job);
+        const bool marked =
+            was_throttled(sweep, &run, what, sizeof what) && pass_repeats(run.pass) && run.status == RUN_DONE;
+        if (!marked || sweep->cli->cooldown_s == 0 || run.repetition == REPETITIONS) {
+            cell->throttled += marked;
+            if (!keep_and_write(round, cell, &run))
+                return false;
+            break;
+        }
+        if (!write_alone(round, cell, &run))
+            return false;
+        progress_clear(sweep->progress);
+        if (!cooldown_wait(&sweep->cooldown, &sweep->board, &run.after, what)) {
+            if (!keep_throttled(round, cell, &run))
+                return false;
+            break;
+        }
+    }
+    if (cell == round->study->floor && run.pass == PASS_THROUGHPUT && run.status == RUN_DONE)
+        round->floor_ns = run.floor_ns;
+    return true;
+}
+
+/* Says of the figures of a trace which contain throttled runs. */
+static void note_throttled(struct study *study)
+{
+    for (size_t i = 0; i < study->ncells; i++) {
+        struct cell *cell = &study->cells[i];
+        const size_t length = strlen(cell->why);
+        if (cell->throttled > 0)
+            snprintf(cell->why + length, sizeof cell->why - length,
+                     "%sthe machine was throttled in %u of the timed runs that count", length > 0 ? "; " : "",
+                     cell->throttled);
+    }
 }
 
 static bool do_round(struct round *round)
@@ -297,6 +397,7 @@ bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
         for (round.number = 0; fine && round.number < rounds; round.number++)
             fine = do_round(&round);
     }
+    note_throttled(study);
     drop_table(round.ticks, ticks_bytes, round.ticks_fd);
     drop_table(round.counts, counts_bytes, round.counts_fd);
     return fine;

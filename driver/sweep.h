@@ -2,6 +2,7 @@
 #ifndef HEAPBENCH_SWEEP_H
 #define HEAPBENCH_SWEEP_H
 
+#include "driver/cooldown.h"
 #include "driver/progress.h"
 #include "driver/row.h"
 
@@ -11,8 +12,10 @@ struct sweep {
     struct launcher *launcher;
     struct row_file *rows;
     struct progress *progress;
-    uint64_t random;                           /* the state of the shuffles */
-    bool told_random, told_pinned, told_arena; /* what the machine could not do is said once */
+    struct board board;
+    struct cooldown cooldown;
+    uint64_t random;                                        /* the state of the shuffles */
+    bool told_random, told_pinned, told_arena, told_unseen; /* what the machine could not do is said once */
 };
 
 /* Runs that sweep_trace() will do at most for one trace, for the progress line. */

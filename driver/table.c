@@ -27,6 +27,7 @@ struct page {
     FILE *out;
     const struct study *study;
     const struct cli *cli;
+    const struct host *host;
     bool colour;
     int line_width; /* 0: no end */
     int name_width;
@@ -79,7 +80,7 @@ static double best_of(const struct page *page, const struct column *column)
 
 static bool shown(const struct page *page, size_t column)
 {
-    return page->cli->passes[columns[column].pass];
+    return column_is_asked_for(&columns[column], page->cli);
 }
 
 /* What a column has of an allocator, as people read it; "-" where there is nothing. Returns whether it is the best. */
@@ -137,11 +138,17 @@ static void put_facts(const struct page *page)
 {
     const struct plan_header *header = page->study->plan.header;
     char ops[32], blocks[32], threads[32];
-    fprintf(page->out, "%s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s%s\n",
+    fprintf(page->out, "%s ops, %s thread%s, peak of live %.2f MiB, at most %s blocks, arena %.*f MiB%s%s%s",
             grouped(page->study->ops, ops), grouped(header->threads, threads), header->threads == 1 ? "" : "s",
             (double)header->peak_live / (1 << 20), grouped(header->nslots, blocks),
             page->study->arena_bytes < 10 << 20 ? 2 : 0, (double)page->study->arena_bytes / (1 << 20),
-            page->study->truncated ? ", cut off" : "", page->cli->guard[0] != '\0' ? ", guarded" : "");
+            page->study->truncated ? ", cut off" : "", page->cli->guard[0] != '\0' ? ", guarded" : "",
+            page->host->emulated[0] != '\0' ? ", emulated" : "");
+    if (page->cli->passes[PASS_LATENCY] && page->cli->unit == LATENCY_CYCLES)
+        fputs(", latency in cycles", page->out);
+    if (page->cli->passes[PASS_LATENCY] && page->cli->unit == LATENCY_NS_PER_OP)
+        fprintf(page->out, ", latency of %" PRIu64 " ops together", study_batch_ops(page->study, page->cli));
+    fputc('\n', page->out);
 }
 
 static void put_titles(const struct page *page, size_t from, size_t to)
@@ -296,8 +303,10 @@ static void put_csv(FILE *out, const char *text)
 static void print_csv(const struct page *page)
 {
     FILE *out = page->out;
+    const bool emulated = page->host->emulated[0] != '\0';
     for (size_t i = 0; i < page->study->ncells; i++) {
         const struct cell *cell = &page->study->cells[i];
+        char note[sizeof cell->why + 16];
         put_csv(out, page->study->name);
         fputc(',', out);
         put_csv(out, cell->text);
@@ -314,7 +323,9 @@ static void print_csv(const struct page *page)
             put_csv(out, text);
         }
         fprintf(out, ",%s,", cell->failed ? "failed" : "done");
-        put_csv(out, cell->why);
+        snprintf(note, sizeof note, "%s%s%s", emulated ? "emulated" : "", emulated && cell->why[0] ? "; " : "",
+                 cell->why);
+        put_csv(out, note);
         fputs("\r\n", out);
     }
 }
@@ -325,16 +336,17 @@ void table_begin(FILE *out, const struct cli *cli)
         return;
     fputs("trace,allocator", out);
     for (size_t i = 0; i < COLUMNS; i++)
-        if (cli->passes[columns[i].pass])
+        if (column_is_asked_for(&columns[i], cli))
             fprintf(out, ",%s", columns[i].name);
     fputs(",status,note\r\n", out);
 }
 
-void table_print(FILE *out, const struct study *study, const struct cli *cli)
+void table_print(FILE *out, const struct study *study, const struct cli *cli, const struct host *host)
 {
     struct page page = {.out = out,
                         .study = study,
                         .cli = cli,
+                        .host = host,
                         .colour = cli->format == FORMAT_TABLE && wants_colour(out),
                         .line_width = line_width(out),
                         .name_width = 10};
@@ -359,7 +371,24 @@ void table_print(FILE *out, const struct study *study, const struct cli *cli)
     }
 }
 
-void table_legend(FILE *out, const struct cli *cli)
+static void legend_of_latency(FILE *out, const struct cli *cli, const char *item)
+{
+    if (cli->unit == LATENCY_NS_PER_OP)
+        fprintf(
+            out,
+            "%sp50/op … max/op: of batches of up to %u ops, their time over their ops, with what the loop and touching "
+            "take (see null);\n  worst/op: the largest of every batch's least over the runs. of op: the first of "
+            "that batch: kind, bytes, #index from 0.\n",
+            item, cli->batch_ops);
+    else
+        fprintf(out,
+                "%sp50 … max: of all single calls%s, the clock's own cost included. worst: the largest of every op's "
+                "least over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: "
+                "kind, bytes, #index from 0.\n",
+                item, cli->unit == LATENCY_CYCLES ? ", in cycles of the processor (cy)" : "");
+}
+
+void table_legend(FILE *out, const struct cli *cli, const struct host *host)
 {
     const char *item = cli->format == FORMAT_MARKDOWN ? "- " : "";
     if (cli->format == FORMAT_CSV)
@@ -370,11 +399,7 @@ void table_legend(FILE *out, const struct cli *cli)
                 "quartiles. −null:\n  less what the loop itself takes.\n",
                 item, cli->runs);
     if (cli->passes[PASS_LATENCY])
-        fprintf(out,
-                "%sp50 … max: of all single calls, the clock's own cost included. worst: the largest of every op's "
-                "least over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: "
-                "kind, bytes, #index from 0.\n",
-                item);
+        legend_of_latency(out, cli, item);
     if (cli->passes[PASS_SPACE])
         fprintf(out,
                 "%sheld, touched: peak over the peak requested; an arena's touched pages stay so when they are given "
@@ -396,5 +421,8 @@ void table_legend(FILE *out, const struct cli *cli)
                 "%sguarded: figures contain what the debugging layer costs, but for null and the oracle, which it does "
                 "not fit.\n",
                 item);
+    if (host->emulated[0] != '\0')
+        fprintf(out, "%semulated by %s: the times are the emulator's, and tell nothing of any machine.\n", item,
+                host->emulated);
     fprintf(out, "%sA dash: not measured.\n", item);
 }

@@ -28,6 +28,31 @@ ok(
     guarded.table["allocator"],
 )
 
+# Rows of throttled runs: those that were done again are out, where no repetition follows they stay and say so.
+hot = [{**row, "throttled": row["run"] == 1, "repetition": 0} for row in good]
+again = [one for row in hot for one in ([row, {**row, "throttled": False, "repetition": 1}] if row["throttled"] else [row])]
+table = load([written(again)]).table
+ok(
+    len(table) == len(good) and not table["throttled"].any() and set(table["sweep"]) == {0},
+    "a throttled run that was done again counts once, as its repetition",
+    table[["line", "pass", "run", "throttled", "repetition", "sweep"]],
+)
+table = load([written(hot + again)]).table
+ok(
+    len(table) == 2 * len(good) and list(table["throttled"]) == [*(row["throttled"] for row in hot), *[False] * len(good)],
+    "one that was not stays, and says so",
+    table[["line", "pass", "run", "throttled", "repetition", "sweep"]],
+)
+late = ("throttled", "repetition", "condition", "board_model", "word_bits", "counters", "emulated", "emulated_by", "missing")
+old = [{name: value for name, value in row.items() if name not in late or name == "missing"} for row in good]
+old = [{**row, "host": {name: value for name, value in row["host"].items() if name not in late}} for row in old]
+results = load([written(old)])
+ok(
+    len(results.table) == len(good) and not results.problems and not results.table["throttled"].any(),
+    "rows of before that know nothing of boards are read",
+    results.problems,
+)
+
 
 def spoiled(**changes):
     return [{**good[0], **changes}]

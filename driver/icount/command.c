@@ -14,6 +14,7 @@
 #include "driver/icount/call.h"
 #include "driver/icount/icount.h"
 #include "driver/icount/marks.h"
+#include "driver/in_path.h"
 
 #if defined(__SANITIZE_ADDRESS__)
 #define SANITIZED 1
@@ -39,21 +40,6 @@ static size_t lacks(struct job *job, const char *what, const char *hint)
     snprintf(job->reason, sizeof job->reason, "%.250s%.200s", what, hint);
     job->outcome = OUTCOME_LACKS;
     return 0;
-}
-
-/* Whether a command is found where execvp() looks. */
-static bool in_path(const char *command)
-{
-    const char *path = getenv("PATH");
-    char *copy = strdup(path ? path : "/bin:/usr/bin"), *rest = copy, *folder;
-    bool found = false;
-    while (copy != NULL && !found && (folder = strsep(&rest, ":")) != NULL) {
-        char file[4096];
-        snprintf(file, sizeof file, "%s/%s", folder[0] ? folder : ".", command);
-        found = access(file, X_OK) == 0;
-    }
-    free(copy);
-    return found;
 }
 
 /* A file of the build tree beside the program, or as it is installed; allocated. NULL: in neither place. */

@@ -33,14 +33,14 @@ static void worst_is_the_largest_of_the_least(void **state)
     struct latency_run run;
     (void)state;
 
-    assert_true(study_add_latency(&study, &run, &plan, runs[0]));
+    assert_true(study_add_latency(&study, &run, &plan, runs[0], 1));
     assert_int_equal(run.most, 5000);
     assert_int_equal(run.most_step, 3);
     assert_int_equal(study.worst, 5000);
-    assert_true(study_add_latency(&study, &run, &plan, runs[1]));
+    assert_true(study_add_latency(&study, &run, &plan, runs[1], 1));
     assert_int_equal(run.most, 4000);
     assert_int_equal(run.most_step, 0);
-    assert_true(study_add_latency(&study, &run, &plan, runs[2]));
+    assert_true(study_add_latency(&study, &run, &plan, runs[2], 1));
     assert_int_equal(run.histogram.total, STEPS - 1);
 
     assert_int_equal(study.runs, 3);
@@ -51,6 +51,26 @@ static void worst_is_the_largest_of_the_least(void **state)
     assert_int_equal(study.least[0], 10);
     assert_int_equal(study.least[5], 70);
     assert_int_equal(study.histogram.total, 3 * (STEPS - 1));
+    free(study.least);
+}
+
+static void a_batch_has_its_ticks_at_its_first_op(void **state)
+{
+    static const uint32_t ticks[STEPS] = {40, 9999, 9999, 80, 9999, 60, 9999}; /* of six ops: two each */
+    struct latency_study study = {.runs = 0};
+    struct latency_run run;
+    (void)state;
+    assert_true(study_add_latency(&study, &run, &plan, ticks, 2));
+    assert_int_equal(run.histogram.total, 3);
+    assert_int_equal(run.most, 80);
+    assert_int_equal(run.most_step, 3);
+    free(study.least);
+
+    study = (struct latency_study){.runs = 0};
+    assert_true(study_add_latency(&study, &run, &plan, ticks, 4)); /* the last two make no batch */
+    assert_int_equal(run.histogram.total, 1);
+    assert_int_equal(study.worst, 40);
+    assert_int_equal(study.worst_step, 0);
     free(study.least);
 }
 
@@ -108,6 +128,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worst_is_the_largest_of_the_least),
+        cmocka_unit_test(a_batch_has_its_ticks_at_its_first_op),
         cmocka_unit_test(ops_are_described_as_the_trace_has_them),
         cmocka_unit_test(runs_give_median_and_spread),
         cmocka_unit_test(unknown_bytes_are_no_figure),

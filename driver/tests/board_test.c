@@ -1,0 +1,172 @@
+/* board_test.c - what is read of a machine's state and of emulators from a /proc and /sys made up for it. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "driver/board.h"
+#include "driver/emulated.h"
+
+#define CPU0     "/sys/devices/system/cpu/cpu0/"
+#define CPU1     "/sys/devices/system/cpu/cpu1/"
+#define FIRMWARE "/sys/devices/platform/soc/soc:firmware/get_throttled"
+
+static char root[64];
+
+static int run(const char *format, const char *argument)
+{
+    char command[512];
+    snprintf(command, sizeof command, format, argument);
+    return system(command);
+}
+
+static void put(const char *path, const char *text)
+{
+    char full[256];
+    snprintf(full, sizeof full, "%s%s", root, path);
+    assert_int_equal(run("mkdir -p \"$(dirname '%s')\"", full), 0);
+    FILE *file = fopen(full, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* An empty machine without a vcgencmd. */
+static int set_up(void **state)
+{
+    (void)state;
+    snprintf(root, sizeof root, "/tmp/board-test-XXXXXX");
+    return mkdtemp(root) == NULL || setenv("PATH", "/usr/bin:/bin", 1) != 0 || unsetenv("HEAPBENCH_RUNNER") != 0;
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    return run("rm -r '%s'", root);
+}
+
+static struct board_state look(int cpu)
+{
+    struct board board;
+    struct board_state state;
+    board_open(&board, root, cpu);
+    board.firmware = false;
+    board_read(&board, &state);
+    return state;
+}
+
+static void nothing_is_no_zero(void **unused)
+{
+    (void)unused;
+    const struct board_state state = look(0);
+    assert_true(isnan(state.temperature_celsius));
+    assert_true(isnan(state.clock_hz));
+    assert_int_equal(state.source, THROTTLING_UNKNOWN);
+    assert_string_not_equal(state.temperature_missing, "");
+    assert_string_not_equal(state.clock_missing, "");
+    assert_string_not_equal(state.throttling_missing, "");
+    assert_false(board_judge(&state, &state).known);
+}
+
+static void sysfs_tells_of_a_board(void **unused)
+{
+    (void)unused;
+    put("/sys/class/thermal/thermal_zone0/type", "battery\n");
+    put("/sys/class/thermal/thermal_zone0/temp", "25000\n");
+    put("/sys/class/thermal/thermal_zone1/type", "cpu-thermal\n");
+    put("/sys/class/thermal/thermal_zone1/temp", "-1500\n");
+    put(CPU0 "cpufreq/scaling_cur_freq", "600000\n");
+    put(CPU1 "cpufreq/scaling_cur_freq", "1500000\n");
+    put(FIRMWARE, "50000\n");
+    const struct board_state before = look(1);
+    assert_true(before.temperature_celsius == -1.5);
+    assert_true(before.clock_hz == 1.5e9);
+    assert_int_equal(before.bits, 0x50000);
+    assert_true(look(-1).clock_hz == 6e8);
+
+    struct board_verdict verdict = board_judge(&before, &before);
+    assert_true(verdict.known);
+    assert_int_equal(verdict.kinds, 0);
+    assert_int_equal(verdict.unseen, 1 << 0 | 1 << 2);
+    put(FIRMWARE, "d0001\n");
+    const struct board_state after = look(1);
+    char text[BOARD_WHY];
+    verdict = board_judge(&before, &after);
+    assert_string_equal(board_kinds_text(verdict.kinds, text), "under-voltage, soft temperature limit");
+    assert_int_equal(verdict.unseen, 1 << 2);
+    assert_true(board_is_throttled(&before, &after));
+    put(FIRMWARE, "cold\n");
+    assert_int_equal(look(1).source, THROTTLING_UNKNOWN);
+}
+
+static void x86_counts_throttling(void **unused)
+{
+    (void)unused;
+    put("/proc/cpuinfo", "processor\t: 0\ncpu MHz\t\t: 2596.500\n");
+    put(CPU0 "thermal_throttle/core_throttle_count", "3\n");
+    put(CPU0 "thermal_throttle/package_throttle_count", "7\n");
+    put(CPU1 "thermal_throttle/core_throttle_count", "1\n");
+    put(CPU1 "thermal_throttle/package_throttle_count", "7\n");
+    const struct board_state before = look(0);
+    assert_int_equal(before.source, THROTTLING_EVENTS);
+    assert_int_equal(before.events, 18);
+    assert_true(before.clock_hz == 2596.5e6);
+    assert_int_equal(board_judge(&before, &before).kinds, 0);
+    put(CPU1 "thermal_throttle/core_throttle_count", "2\n");
+    const struct board_state after = look(0);
+    assert_int_equal(board_judge(&before, &after).kinds, BOARD_COUNTED);
+    assert_true(board_is_throttled(&before, &after));
+    assert_false(board_is_throttled(&after, &after));
+}
+
+static void emulators_are_known_by_what_they_show(void **unused)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    static const char own[] = "vendor_id\t: AuthenticAMD\n", other[] = "CPU implementer\t: 0x41\n";
+#else
+    static const char own[] = "CPU implementer\t: 0x41\n", other[] = "vendor_id\t: AuthenticAMD\n";
+#endif
+    char what[EMULATED_TEXT];
+    (void)unused;
+    put("/proc/cpuinfo", own);
+    put("/proc/thread-self/maps", "00400000-00500000 r-xp 00000000 fe:00 1   /usr/bin/replay\n"
+                                  "00600000-00700000 r--p 00000000 fe:00 2   /home/me/qemu-img.trace\n");
+    assert_false(emulated_by(root, what));
+    assert_string_equal(what, "");
+
+    put("/proc/device-tree/compatible", "raspberrypi,4-model-b");
+    assert_false(emulated_by(root, what));
+    put("/proc/device-tree/compatible", "linux,dummy-virt");
+    assert_true(emulated_by(root, what));
+    assert_non_null(strstr(what, "linux,dummy-virt"));
+
+    put("/proc/cpuinfo", other);
+    assert_true(emulated_by(root, what));
+    assert_non_null(strstr(what, "/proc/cpuinfo"));
+
+    put("/proc/thread-self/maps", "00400000-00500000 r-xp 00000000 fe:00 1   /usr/bin/qemu-arm-static (deleted)\n");
+    assert_true(emulated_by(root, what));
+    assert_string_equal(what, "qemu-arm-static, which is mapped into the process");
+
+    setenv("HEAPBENCH_RUNNER", "nice /opt/qemu-aarch64 -cpu max", 1);
+    assert_true(emulated_by(root, what));
+    assert_string_equal(what, "qemu-aarch64, by HEAPBENCH_RUNNER");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(nothing_is_no_zero, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(sysfs_tells_of_a_board, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(x86_counts_throttling, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(emulators_are_known_by_what_they_show, set_up, tear_down),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,124 @@
+"""latency.py - the clocks of the latency pass: single ops, batches, cycles, and the units of their figures."""
+
+import os
+import sys
+import tempfile
+
+sys.dont_write_bytecode = True
+from tap import FAULTY, SMALL, finish, ok, replay, rows, trace  # noqa: E402
+
+small = trace(SMALL)
+SINGLE = {"p50_ns", "p99_ns", "p99_9_ns", "max_ns", "worst_of_least_ns"}
+PER_OP = {f"{name}_per_op" for name in SINGLE}
+
+
+def latency(*args):
+    return rows(replay("--passes=latency", "--json=-", "--runs=2", *args).stdout)
+
+
+def counted(row):
+    (counts,) = (value for name, value in row["figures"]["histogram"].items() if name.endswith("_and_count"))
+    return sum(count for _, count in counts)
+
+
+row = latency("--alloc=watermark", small)[-1]
+ok(
+    row["figures"]["batch_ops"] == 1 and counted(row) == len(SMALL) and not PER_OP & set(row["figures"]),
+    "each op is timed alone, where the clock allows it",
+    row["figures"],
+)
+
+# 13 ops: three batches of 4, and one op that is in none.
+batched = latency("--alloc=watermark", "--latency-batch=4", small)[-1]
+figures = batched["figures"]
+ok(figures["batch_ops"] == 4 and counted(batched) == 3, "ops are timed in batches, whole ones", figures)
+ok(
+    set(figures["histogram"]) == {"relative_error", "upto_ns_per_op_and_count"} and all(figures[name] > 0 for name in PER_OP),
+    "figures of batches have names of their own",
+    figures,
+)
+ok(
+    all(figures[name] is None and f"4 ops were timed together: {name}_per_op" == batched["missing"][name] for name in SINGLE),
+    "those of single ops are null, with the reason",
+    batched["missing"],
+)
+ok(
+    figures["max_op"]["index"] % 4 == 0 and figures["worst_of_least_op"]["index"] % 4 == 0,
+    "the worst op is the first of its batch",
+    figures,
+)
+
+# A batch is as long as its calls, the loop and touching: near the time of the whole over its ops, whatever its length.
+nothing = [line for i in range(1, 4000) for line in (f"free {i * 64:#x}", f"malloc {i * 64 + 64:#x} 64")]
+long = trace(["malloc 0x40 64", *nothing])
+means = []
+for ops in (16, 256):
+    figures = latency("--alloc=null", f"--latency-batch={ops}", long)[-1]["figures"]
+    buckets = figures["histogram"]["upto_ns_per_op_and_count"]
+    means.append(sorted(upto for upto, count in buckets for _ in range(count)))
+ok(
+    len(means[0]) == 7999 // 16 and len(means[1]) == 7999 // 256 and 0.2 < means[0][len(means[0]) // 2] / means[1][len(means[1]) // 2] < 10,
+    "batches of any length tell the same time of an op",
+    [(len(mean), mean[len(mean) // 2]) for mean in means],
+)
+figures = latency("--alloc=null", "--latency-batch=65536", small)[-1]["figures"]
+ok(figures["batch_ops"] == len(SMALL), "a batch has no more ops than the trace", figures)
+
+table = replay("--passes=latency", "--alloc=watermark,libc", "--latency-batch=4", small).stdout
+ok(
+    ", latency of 4 ops together\n" in table and " p50/op " in table and "batches of up to 4 ops" in table,
+    "the table says it in its heading, its columns and its legend",
+    table,
+)
+csv = replay("--passes=latency", "--alloc=watermark", "--latency-batch=4", "--format=csv", small).stdout.splitlines()
+ok(
+    csv[0] == "trace,allocator,p50_ns_per_op,p99_ns_per_op,p99_9_ns_per_op,max_ns_per_op,worst_of_least_ns_per_op,worst_op,status,note",
+    "so do the names of the CSV",
+    csv[0],
+)
+
+# An allocator that fails in a batch is found, op and all.
+crashed = latency(f"--alloc={FAULTY}:fault=crash:at=5", "--latency-batch=4", small)[-1]
+ok(crashed["status"] == "failed" and crashed["op"]["index"] == 5, "a failure in a batch names its op", crashed)
+
+# What makes no sense, and what this machine has not.
+result = replay("--latency-batch=4", "--clock=cycles", small)
+ok(result.returncode == 2 and "--latency-batch" in result.stderr, "batches of cycles: exit 2", result.stderr)
+for wrong in ("--latency-batch=0", "--latency-batch=many", "--clock=sundial", "--cooldown=-1"):
+    result = replay(wrong, small)
+    ok(result.returncode == 2 and wrong in result.stderr, f"{wrong}: exit 2, and it is named", result.stderr)
+result = replay("--passes=latency", "--clock=cycles", "--alloc=null", "--runs=1", "--json=-", small)
+ok(
+    (result.returncode == 4 and "--clock=cycles: the cycle counter cannot be had: " in result.stderr and result.stdout == "")
+    or (result.returncode == 0 and rows(result.stdout)[0]["figures"]["p50_cycles"] >= 0 and rows(result.stdout)[0]["figures"]["p50_ns"] is None),
+    "cycles are had, or it is said why not, exit 4",
+    result.stderr,
+)
+
+# Emulated, as the user says or as the runner tells.
+found = rows(replay("--alloc=null", "--passes=throughput", "--runs=1", "--emulated=a model of a chip", "--json=-", small).stdout)
+ok(
+    found[0]["host"]["emulated"] is True and found[0]["host"]["emulated_by"] == "a model of a chip",
+    "--emulated is in the rows",
+    found[0]["host"],
+)
+with tempfile.TemporaryDirectory() as folder:
+    runner = os.path.join(folder, "qemu-pretender")
+    with open(runner, "w", encoding="utf-8") as file:
+        file.write('#!/bin/sh\nexec "$@"\n')
+    os.chmod(runner, 0o755)
+    for form, said in (("table", ", emulated\n"), ("markdown", ", emulated\n"), ("csv", ",done,emulated\r\n")):
+        result = replay(
+            "--alloc=null", "--passes=throughput", "--runs=1", f"--format={form}", small, env={**os.environ, "HEAPBENCH_RUNNER": runner}
+        )
+        ok(
+            said.strip() in result.stdout and "emulated by qemu-pretender" in result.stderr,
+            f"times of an emulator are marked in a {form}",
+            result.stdout + result.stderr,
+        )
+found = rows(replay("--alloc=null", "--passes=throughput", "--runs=1", "--emulated=no", "--json=-", small).stdout)
+ok(found[0]["host"]["emulated"] is False and found[0]["host"]["emulated_by"] is None, "--emulated=no is believed", found[0]["host"])
+
+os.unlink(small)
+os.unlink(long)
+finish()
