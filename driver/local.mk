@@ -98,7 +98,7 @@ driver/build.h: driver-build-facts
 # bash-completion looks for a file of the program's name.
 EXTRA_DIST += driver/completion.bash
 completionsdir = $(datadir)/bash-completion/completions
-completed_programs = replay record trace compare plot publish
+completed_programs = replay record trace compare plot publish pi-bench
 install-data-local:
 	@$(MKDIR_P) '$(DESTDIR)$(completionsdir)'; names=; \
 	for program in $(completed_programs); do \
