@@ -66,8 +66,7 @@ def do_job(directory: Path, name: str) -> int:
         problems = Follower(board, sweep, _StopFile(sweep)).do([job])
         return max((problem.code for problem in problems), default=EXIT_DONE)
     except (Lost, Unreachable) as error:
-        _lost(sweep, login).touch()
-        say(board.name, f"given up: {error}; its jobs go to the others")
+        _lost(sweep, login).write_text(str(error), encoding="utf-8")  # for the one that gives out jobs, and by_board.sh
     except Problem as problem:
         say(board.name, str(problem))
         return problem.code
@@ -114,7 +113,13 @@ def do_sweep(sweep: Sweep, boards: Sequence[Board], stop: threading.Event) -> li
         start_new_session=True,
         pass_fds=[] if sweep.lock is None else [sweep.lock],
     )
+    told: set[str] = set()
     while process.poll() is None:
+        for board in boards:
+            if lost(sweep, board) and board.name not in told:
+                told.add(board.name)
+                why = _lost(sweep, board.link.login).read_text(encoding="utf-8")
+                say(board.name, f"given up, and its jobs go to the others: {why}")
         if stop.wait(0.2):
             asked_to_stop.touch()
             process.terminate()  # it gives out no more jobs, and waits for those that run, which see the file
