@@ -28,7 +28,8 @@ pi-bench: driver/pi/pi-bench
 
 # ---- Tests ----------------------------------------------------------------------------------------------------------
 
-pi_tests = driver/pi/tests/errors.py driver/pi/tests/fleet.py driver/pi/tests/runner.py driver/pi/tests/units.py
+pi_tests = driver/pi/tests/errors.py driver/pi/tests/fleet.py driver/pi/tests/runner.py \
+	driver/pi/tests/throttled.py driver/pi/tests/units.py
 EXTRA_DIST += driver/pi/tests/network.py
 dist_check_SCRIPTS += $(pi_tests)
 TESTS += $(pi_tests)

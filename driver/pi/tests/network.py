@@ -176,15 +176,19 @@ class Network:
         with open(path, encoding="utf-8") as file:
             return [json.loads(line) for line in file]
 
-    def part(self):
-        """How many rows have come of jobs that have not ended."""
-        found = 0
+    def part_text(self):
+        """The rows that have come of jobs that have not ended."""
+        found = ""
         for folder, _, names in os.walk(os.path.join(self.results, "pi-bench")):
             for name in names:
                 if name.endswith(".part"):
-                    with open(os.path.join(folder, name), "rb") as file:
-                        found += file.read().count(b"\n")
+                    with open(os.path.join(folder, name), encoding="utf-8") as file:
+                        found += file.read()
         return found
+
+    def part(self):
+        """How many they are."""
+        return self.part_text().count("\n")
 
     def forget(self):
         """No results, and nothing that was interrupted."""
