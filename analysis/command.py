@@ -10,11 +10,12 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from rich.console import Console
 
-from analysis.load import Results, load
+if TYPE_CHECKING:
+    from analysis.load import Results
 
 EXIT_DONE, EXIT_FAILED, EXIT_USAGE, EXIT_INPUT, EXIT_LACKS = range(5)
 
@@ -38,6 +39,8 @@ def fail(program: str, code: int, what: str) -> NoReturn:
 
 def read_results(program: str, paths: Sequence[Path | str]) -> Results:
     """The results of the files; tells of each problem, ends the program when nothing is left."""
+    from analysis.load import load  # with much behind it, which not every program needs
+
     results = load(paths)
     for problem in results.problems[:PROBLEMS_SHOWN]:
         words.print(f"{program}: {problem}", markup=False)

@@ -42,10 +42,12 @@ dist_man_MANS += analysis/compare.1 analysis/plot.1 analysis/publish.1
 noinst_SCRIPTS += selftest
 CLEANFILES += $(analysis_programs) selftest
 EXTRA_DIST += analysis/script.in
+make_script = python='$(PYTHON)'; test "$$python" != no || python=/usr/bin/python3; \
+	$(SED) -e "s|@""PYTHON@|$$python|" -e "s|@""script@|`basename $@`|g" -e "s|@""module@|$$module|g" \
+	  -e "s|@""up@|$$up|" -e 's|@''srcdir@|$(srcdir)|' -e 's|@''pkgdatadir@|$(pkgdatadir)|' \
+	  '$(srcdir)/analysis/script.in' > $@.new && chmod +x $@.new && mv $@.new $@
 $(analysis_programs) selftest: analysis/script.in Makefile
-	$(AM_V_GEN)python='$(PYTHON)'; test "$$python" != no || python=/usr/bin/python3; \
-	$(SED) -e "s|@""PYTHON@|$$python|" -e 's|@''script@|$@|g' -e 's|@''srcdir@|$(srcdir)|' \
-	  -e 's|@''pkgdatadir@|$(pkgdatadir)|' '$(srcdir)/analysis/script.in' > $@.new && chmod +x $@.new && mv $@.new $@
+	$(AM_V_GEN)module=analysis/$@ up=.; $(make_script)
 
 # ---- Pictures and the report ------------------------------------------------------------------------------------------
 

@@ -33,6 +33,8 @@ _heapbench_values() { # PROGRAM OPTION
             ;;
         *replay:--passes) echo verify space arena throughput latency instructions ;;
         *trace:--format | *trace:-f) echo android wee_alloc ;;
+        *pi-bench:--keep) echo nothing files all ;;
+        *pi-bench:--hosts | *pi-bench:--trace | *pi-bench:--replay) echo FILE ;;
         *:--json | *:--output | *:-o | *:--directory | *:-d | *:--latex) echo FILE ;;
         *) # the words of --touch=none|word|page|all
             _heapbench_ask "$1" --help
@@ -89,5 +91,5 @@ _heapbench() {
 }
 
 # Installing puts the names there that the programs were given.
-complete -F _heapbench ./replay ./record ./trace ./compare ./plot ./publish
-complete -F _heapbench heapbench-replay heapbench-record heapbench-trace heapbench-compare heapbench-plot heapbench-publish
+complete -F _heapbench ./replay ./record ./trace ./compare ./plot ./publish driver/pi/pi-bench
+complete -F _heapbench heapbench-replay heapbench-record heapbench-trace heapbench-compare heapbench-plot heapbench-publish heapbench-pi-bench

@@ -114,7 +114,7 @@ driver/build.h: driver-build-facts
 # bash-completion looks for a file of the program's name.
 EXTRA_DIST += driver/completion.bash
 completionsdir = $(datadir)/bash-completion/completions
-completed_programs = replay record trace compare plot publish
+completed_programs = replay record trace compare plot publish pi-bench
 install-data-local:
 	@$(MKDIR_P) '$(DESTDIR)$(completionsdir)'; names=; \
 	for program in $(completed_programs); do \
@@ -230,17 +230,6 @@ driver_scripts = \
 	driver/tests/throttle.py
 dist_check_SCRIPTS += $(driver_scripts)
 TESTS += $(driver_scripts)
-
-# A board in QEMU: a small model in make check, all recordings in make check-board.
-EXTRA_DIST += driver/pi/tests/vm.py
-dist_check_SCRIPTS += driver/pi/tests/qemu_board.py
-TESTS += driver/pi/tests/qemu_board.py
-
-## make check-board: all shipped recordings on an arm64 Linux in QEMU, by 64-bit and 32-bit programs
-.PHONY: check-board
-check-board: all
-	@BOARD_TRACES=all top_srcdir='$(top_srcdir)' top_builddir='$(top_builddir)' \
-	  $(PYTHON) '$(srcdir)/driver/pi/tests/qemu_board.py'
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
