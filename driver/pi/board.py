@@ -146,7 +146,7 @@ class Board:
         """Copies what is not there yet; how many bytes that was. All of it arrives, or nothing."""
         missing = [file for file in files if file.name not in facts.has]
         needed = sum(len(file.data) for file in missing)
-        if needed > facts.answer.number("free_kib") * 1024:
+        if facts.answer["free_kib"] and needed > facts.answer.number("free_kib") * 1024:
             raise self.full(f"{size_text(needed)} to copy", facts.answer.number("free_kib"))
         new = f"incoming.{self.link.socket.parent.name}"
         unpack = (

@@ -68,7 +68,7 @@ counters() {
     paranoid=$(first_of /proc/sys/kernel/perf_event_paranoid)
     if ! grep -q . /sys/bus/event_source/devices/*/type 2>/dev/null || [ -z "$paranoid" ]; then
         echo 'no, this kernel has none'
-    elif ! ls -d /sys/bus/event_source/devices/cpu /sys/bus/event_source/devices/armv[78]_* >/dev/null 2>&1; then
+    elif ! cat /sys/bus/event_source/devices/cpu/type /sys/bus/event_source/devices/armv[78]_*/type 2>/dev/null | grep -q .; then
         echo 'no, the kernel knows none of this processor'
     elif [ "$paranoid" -gt 2 ] && ! may_be_root; then
         echo "no, kernel.perf_event_paranoid is $paranoid"
@@ -109,8 +109,8 @@ probe() { # DIR
     done
 }
 
-free_kib() { # DIR
-    df -Pk "$1" | awk 'NR == 2 { print $4 }'
+free_kib() { # DIR; nothing where the file system does not tell, as one in memory may not
+    df -Pk "$1" | awk 'NR == 2 && $2 > 0 { print $4 }'
 }
 
 # ---- The lock: one sweep at a time on a board -------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from driver.pi.board import Board, Facts
 from driver.pi.words import Problem, say, size_text
 
 CROSS = Path(__file__).with_name("cross.sh")
-BUILD = Path(sys.argv[0]).resolve().parents[2]  # this program is driver/pi/pi-bench there
+BUILD = Path(sys.argv[0]).resolve().parent.parent.parent  # this program is driver/pi/pi-bench there
 
 # Unpacks what comes, builds it, and gives the program back; leaves nothing.
 BUILD_THERE = """
@@ -24,7 +24,7 @@ work=$(mktemp -d "$1/build.XXXXXX")
 trap 'rm -rf "$work"; rmdir "$1" 2>/dev/null || :' EXIT
 tar -xzf - -C "$work"
 cd "$work"/*/
-{ ./configure --quiet && make -s replay; } >&2
+{ ./configure --quiet && make -s driver/build.h && make -s replay; } >&2
 cat replay
 """
 
@@ -79,7 +79,8 @@ def _built_there(board: Board, facts: Facts, cache: Path) -> bytes:
             program = board.link.run(["sh", "-c", BUILD_THERE, "sh", board.directory], sources.read_bytes())
         except subprocess.CalledProcessError as failed:
             said = failed.stderr.decode(errors="replace").strip().splitlines() or ["no reason given"]
-            raise Problem(EXIT_LACKS, f"building there failed: {said[-1]}") from None
+            why = next((line for line in said if "error:" in line), said[-1])
+            raise Problem(EXIT_LACKS, f"building there failed: {why}") from None
         cache.mkdir(parents=True, exist_ok=True)
         new = kept.with_suffix(".new")
         new.write_bytes(program)
