@@ -40,6 +40,17 @@ class Lacking(Exception):
     """A figure that a claim needs is not in the results; says which."""
 
 
+class Found(dict[str, float]):
+    """The figures of those allocators that have one; of another, Lacking is raised."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def __missing__(self, allocator: str) -> float:
+        raise Lacking(self._what.format(allocator))
+
+
 @dataclass(frozen=True)
 class Evidence:
     """A figure that a claim was judged by."""
@@ -70,7 +81,7 @@ class Facts:
 
     def values(self, trace: str, allocators: Sequence[str], column: str) -> dict[str, float]:
         """The figures of those allocators that have one; raises Lacking when fewer than two do."""
-        found = {}
+        found = Found(f"{_TITLES[column]} of {{}} on {trace}")
         for allocator in allocators:
             try:
                 found[allocator] = self.value(trace, allocator, column)

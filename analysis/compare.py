@@ -22,6 +22,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis import statistics
 from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
@@ -291,7 +292,7 @@ def _print_table(changes: Sequence[Change]) -> None:
     for column in table.columns[3:9]:
         column.justify = "right"
     for change in changes:
-        table.add_row(*_cells(change), style=COLOURS.get(change.verdict))
+        table.add_row(*map(Text, _cells(change)), style=COLOURS.get(change.verdict))
     console = Console()
     Console(width=console.width if console.is_terminal else 200).print(table)
 

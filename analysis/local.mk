@@ -78,6 +78,7 @@ selftest-repeat: replay selftest
 analysis_tests = \
 	analysis/tests/claims_test.py \
 	analysis/tests/compare_test.py \
+	analysis/tests/hosts_test.py \
 	analysis/tests/load_test.py \
 	analysis/tests/page_test.py \
 	analysis/tests/plot_test.py \
