@@ -176,17 +176,18 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    arguments = [
-        "--passes=throughput,latency",
-        f"--alloc={options.alloc}",
-        f"--runs={options.runs}",
-        f"--limit={options.limit}",
-        *map(str, options.traces),
-    ]
+    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", *map(str, options.traces)]
+
+    def sweep(file: Path) -> None:
+        """A round of all traces at a time, so that what a machine does for some seconds meets one run of each figure."""
+        for seed in range(1, options.runs + 1):
+            _replay(["--passes=throughput", "--runs=1", f"--seed={seed}", *arguments], file)
+        _replay(["--passes=latency", f"--runs={options.runs}", *arguments], file)
+
     for file in files[:2]:
-        _replay(arguments, file)
+        sweep(file)
     with _busy_loop():
-        _replay(arguments, files[2])
+        sweep(files[2])
     return files
 
 

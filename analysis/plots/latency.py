@@ -14,15 +14,21 @@ from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, she
 from matplotlib.lines import Line2D
 
 
+POINTS = 160  # of a curve: finer than its line is wide
+
+
 def _share_above(cell: pd.DataFrame) -> tuple[list[float], list[float]]:
-    """Times and the share of all calls of all runs that took longer; without the last, whose share is nothing."""
+    """Times and the share of all calls of all runs that took longer, at no more than POINTS times evenly spaced by their
+    logarithm; without the last, whose share is nothing."""
     counts: Counter[float] = Counter()
     for figures in cell["figures"]:
         for upto, count in figures["histogram"]["upto_ns_and_count"]:
             counts[upto] += count
     times = sorted(counts)
     shares = 1 - np.cumsum([counts[time] for time in times]) / sum(counts.values())
-    return times[:-1], [float(share) for share in shares[:-1]]
+    places = np.floor(np.log(np.maximum(times, 1.0) / max(times[0], 1.0)) * POINTS / max(np.log(times[-1]), 1.0))
+    kept = np.flatnonzero(np.diff(places, append=np.inf))  # the last of each place, as a step down is read there
+    return [times[at] for at in kept[:-1]], [float(shares[at]) for at in kept[:-1]]
 
 
 def _of_single_calls(figures: dict[str, Any]) -> bool:
