@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from analysis.figures import COLUMNS, Figure, Table
+from analysis.figures import COLUMNS, TIMED, Figure, Table
 
 ONE_SIZE = "model:churn:min=64:max=64"
 TINY = "model:churn:min=8:max=16"
@@ -33,10 +33,22 @@ OWN = (
 
 
 _TITLES = {column.name: column.title for column in COLUMNS}
+_PASSES = {column.name: column.pass_name for column in COLUMNS}
 
 
 class Lacking(Exception):
     """A figure that a claim needs is not in the results; says which."""
+
+
+class Found(dict[str, float]):
+    """The figures of those allocators that have one; of another, Lacking is raised."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__()
+        self._what = what
+
+    def __missing__(self, allocator: str) -> float:
+        raise Lacking(self._what.format(allocator))
 
 
 @dataclass(frozen=True)
@@ -58,7 +70,10 @@ class Facts:
 
     def value(self, trace: str, allocator: str, column: str) -> float:
         """A figure; raises Lacking where there is none."""
-        figure = self.tables[trace].lines.get(allocator, {}).get(column) if trace in self.tables else None
+        table = self.tables.get(trace)
+        if table is not None and table.emulated and _PASSES[column] in TIMED:
+            raise Lacking(f"{_TITLES[column]} of {allocator} on {trace} that is not emulated")
+        figure = table.lines.get(allocator, {}).get(column) if table is not None else None
         if figure is None or math.isnan(figure.value):
             raise Lacking(f"{_TITLES[column]} of {allocator} on {trace}")
         self.used.append(Evidence(trace, allocator, column, figure))
@@ -66,7 +81,7 @@ class Facts:
 
     def values(self, trace: str, allocators: Sequence[str], column: str) -> dict[str, float]:
         """The figures of those allocators that have one; raises Lacking when fewer than two do."""
-        found = {}
+        found = Found(f"{_TITLES[column]} of {{}} on {trace}")
         for allocator in allocators:
             try:
                 found[allocator] = self.value(trace, allocator, column)

@@ -3,7 +3,11 @@
 Figures that repeat exactly (instructions, memory) changed when they differ. Times did when three things hold: the
 Mann-Whitney test, corrected for the number of comparisons, finds a difference; the medians differ by more than the
 threshold; and the whole bootstrap interval of their ratio lies beyond 1. The threshold is what two sweeps of one build
-differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find.
+differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find. The time of
+a run is its least repetition: what disturbs a run can only add to it.
+
+Results of two hosts are compared like those of two revisions, when each file is of one host; where a file has several,
+each host is compared with itself. What no comparison could tell apart, two revisions in one file, is refused.
 """
 
 from __future__ import annotations
@@ -12,19 +16,23 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from analysis import statistics
 from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
 from analysis.load import Results
 
-KEY = ["trace", "hash", "allocator", "pages"]
+KEY = ["trace", "hash", "spec", "pages"]
 ALPHA = 0.05
+POWER = 0.9
 THRESHOLD = 0.03
+NORMAL = NormalDist()
 
 
 @dataclass(frozen=True)
@@ -49,7 +57,7 @@ def _at(*path: str) -> Callable[[dict[str, Any]], float | None]:
 
 
 METRICS = [
-    Metric("time", "ns/op", "throughput", _at("ns_per_op"), False),
+    Metric("time, least of a run", "ns/op", "throughput", _at("ns_per_op_least"), False),
     Metric(
         "malloc, mean",
         "instructions",
@@ -79,29 +87,45 @@ class Change:
     """One figure of one allocator on one trace, before and after."""
 
     trace: str
-    allocator: str
+    allocator: str  # and its page source and host, where that takes it
     metric: Metric
     before: statistics.Interval
     after: statistics.Interval
     ratio: statistics.Interval
     delta: float | None  # None: the figure repeats, so there is nothing to test
     p: float | None  # corrected
+    findable: float | None  # the least difference, as a share, that such runs show 9 times of 10; None: nothing to test
     verdict: str  # "better", "worse", "within noise", "the same", "too few runs"
 
 
-def _samples(results: Results, metric: Metric) -> dict[tuple[str, ...], list[float]]:
+@dataclass(frozen=True)
+class Sample:
+    """The values of a figure over the runs, of one cell of a file."""
+
+    name: str  # of the allocator, with its page source where others stand beside
+    emulated: bool
+    values: list[float]
+
+
+Samples = dict[tuple[str, ...], Sample]
+
+
+def _samples(results: Results, metric: Metric, key: Sequence[str]) -> Samples:
     rows = results.of_pass(metric.pass_name)
     rows = rows.assign(value=[metric.read(figures) for figures in rows["figures"]]).dropna(subset=["value"])
-    return {key: list(group["value"]) for key, group in rows.groupby(KEY, sort=False)}
+    return {
+        cell: Sample(group["allocator"].iloc[0], bool(group["emulated"].any()), list(group["value"]))
+        for cell, group in rows.groupby(list(key), sort=False)
+    }
 
 
-def _exact(name: tuple[str, ...], metric: Metric, before: list[float], after: list[float]) -> Change:
+def _exact(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
     """Of a figure that repeats; where it does not (a malloc of others), the worst of the runs stands for them."""
     old, new = max(before), max(after)
     ratio = new / old if old else math.inf if new else 1.0
     verdict = "the same" if new == old else "worse" if new > old else "better"
     before_, after_, ratio_ = (statistics.Interval(value, value, value, 1) for value in (old, new, ratio))
-    return Change(name[0], name[2], metric, before_, after_, ratio_, None, None, verdict)
+    return Change(trace, allocator, metric, before_, after_, ratio_, None, None, None, verdict)
 
 
 def judge(found: statistics.Difference, threshold: float = THRESHOLD) -> str:
@@ -112,8 +136,16 @@ def judge(found: statistics.Difference, threshold: float = THRESHOLD) -> str:
     return "worse" if ratio.median > 1 else "better"
 
 
+def findable(ratio: statistics.Interval, comparisons: int, threshold: float) -> float:
+    """The least difference, as a share, that would be found in POWER of comparisons as uncertain as this, of so many.
+    Normal quantiles of the ratio's logarithm, whose standard error is told from the interval: an estimate."""
+    error = math.log(ratio.high / ratio.low) / 2 / NORMAL.inv_cdf((1 + statistics.CONFIDENCE) / 2)
+    beyond_chance = error * NORMAL.inv_cdf(1 - ALPHA / 2 / comparisons)
+    return math.expm1(max(beyond_chance, math.log1p(threshold)) + error * NORMAL.inv_cdf(POWER))
+
+
 def _timed(
-    metric: Metric, pairs: dict[tuple[str, ...], tuple[list[float], list[float]]], threshold: float
+    metric: Metric, pairs: dict[tuple[str, str], tuple[list[float], list[float]]], threshold: float
 ) -> Iterator[Change]:
     needed = statistics.fewest_runs(len(pairs), ALPHA)
     testable = {name: pair for name, pair in pairs.items() if min(map(len, pair)) >= needed}
@@ -124,24 +156,39 @@ def _timed(
         if name in found:
             one = replace(found[name], p=corrected[name])
             verdict = judge(one, threshold)
-            yield Change(name[0], name[2], metric, old, new, one.ratio, one.delta, one.p, verdict)
+            least = findable(one.ratio, len(found), threshold)
+            yield Change(*name, metric, old, new, one.ratio, one.delta, one.p, least, verdict)
         else:
             ratio = statistics.Interval(new.median / old.median, math.nan, math.nan, min(old.n, new.n))
-            yield Change(
-                name[0], name[2], metric, old, new, ratio, None, None, f"too few runs (needs {needed})"
-            )
+            yield Change(*name, metric, old, new, ratio, None, None, None, f"too few runs (needs {needed})")
+
+
+def _key(old: Results, new: Results) -> list[str]:
+    """What a pair has to have in common: the host too, where a file has several."""
+    several = any(results.table["host"].nunique() > 1 for results in (old, new))
+    return [*KEY, "host"] if several else KEY
+
+
+def _name(cell: tuple[str, ...], sample: Sample) -> tuple[str, str]:
+    """The trace and the allocator of a pair in words."""
+    host = f", {cell[len(KEY)]}" if len(cell) > len(KEY) else ""
+    return cell[0], sample.name + host
 
 
 def compare(old: Results, new: Results, threshold: float = THRESHOLD) -> list[Change]:
     """Every figure that both have, metric by metric."""
     changes: list[Change] = []
+    key = _key(old, new)
     for metric in METRICS:
-        before, after = _samples(old, metric), _samples(new, metric)
-        pairs = {name: (before[name], after[name]) for name in before if name in after}
+        before, after = _samples(old, metric, key), _samples(new, metric, key)
+        common = [cell for cell in before if cell in after]
+        pairs = {_name(cell, before[cell]): (before[cell].values, after[cell].values) for cell in common}
         if metric.repeats:
-            changes += [_exact(name, metric, *pair) for name, pair in pairs.items()]
-        else:
-            changes += _timed(metric, pairs, threshold)
+            changes += [_exact(*name, metric, *pair) for name, pair in pairs.items()]
+            continue
+        if any(before[cell].emulated or after[cell].emulated for cell in common):
+            metric = replace(metric, unit=f"{metric.unit}, emulated")
+        changes += _timed(metric, pairs, threshold)
     return changes
 
 
@@ -213,7 +260,22 @@ def _summary(changes: Sequence[Change]) -> str:
     if rest:
         parts.append(f"{rest} with too few runs to tell")
     found = "no difference found" if not count["worse"] and not count["better"] else "differences found"
-    return f"{found}: of {len(changes)} figures " + ", ".join(parts)
+    return f"{found}: of {len(changes)} figures " + ", ".join(parts) + _findable_words(changes)
+
+
+def _findable_words(changes: Sequence[Change]) -> str:
+    """How small a difference of times these runs could show."""
+    known = sorted(
+        ((change.findable, change) for change in changes if change.findable is not None),
+        key=lambda pair: pair[0],
+    )
+    if not known:
+        return ""
+    middle, (most, widest) = known[len(known) // 2][0], known[-1]
+    words = f"\nby so many runs and this noise, 9 times of 10 a difference of times is found from {middle:.1%} on"
+    if most > middle * 1.05:
+        words += f" (half of them; {widest.allocator} on {widest.trace}: {most:.1%})"
+    return words
 
 
 def to_markdown(changes: Sequence[Change]) -> str:
@@ -230,14 +292,14 @@ def _print_table(changes: Sequence[Change]) -> None:
     for column in table.columns[3:9]:
         column.justify = "right"
     for change in changes:
-        table.add_row(*_cells(change), style=COLOURS.get(change.verdict))
+        table.add_row(*map(Text, _cells(change)), style=COLOURS.get(change.verdict))
     console = Console()
     Console(width=console.width if console.is_terminal else 200).print(table)
 
 
 def _say_what_differs(program: str, old: Results, new: Results) -> None:
     """The conditions of measurement that are not the same in both."""
-    for fact in ("name", "cpu_model", "governor", "compiler", "flags"):
+    for fact in ("name", "emulated_by", "word_bits", "cpu_model", "governor", "compiler", "flags"):
         before, after = (
             {str(host.get(fact)) for host in results.table["host_facts"]} for results in (old, new)
         )
@@ -270,13 +332,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not 0 <= options.threshold < 100:
         parser.error(f"--threshold={options.threshold:g} is not a percentage from 0 to 100")
     old, new = (read_results(parser.prog, [path]) for path in (options.old, options.new))
+    for path, results in ((options.old, old), (options.new, new)):
+        for machine, rows in results.table.groupby("machine"):
+            if rows["revision"].nunique() > 1:
+                revisions = ", ".join(dict.fromkeys(rows["revision"]))
+                fail(
+                    parser.prog,
+                    EXIT_INPUT,
+                    f"{path} has several revisions of {machine} ({revisions}); give a file of each",
+                )
     _say_what_differs(parser.prog, old, new)
     changes = compare(old, new, options.threshold / 100)
     if not changes:
         fail(
             parser.prog,
             EXIT_INPUT,
-            "the two have no trace and allocator in common; compare results of the same command",
+            "the two have no trace and allocator in common, or no host where one has several; compare results of the "
+            "same command",
         )
     shown = _ordered(changes, options.all)
     if shown:

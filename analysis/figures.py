@@ -309,6 +309,9 @@ COLUMNS = [
 ]
 
 
+TIMED = ("throughput", "latency")  # the passes whose figures are times: an emulator's are no machine's
+
+
 @dataclass
 class Table:
     """All figures of one trace on one host: a line an allocator."""
@@ -318,7 +321,12 @@ class Table:
     hash: str
     facts: dict[str, Any]
     columns: list[Column]
+    emulated: bool = False
     lines: dict[str, dict[str, Figure]] = field(default_factory=dict)
+
+    def unit(self, column: Column) -> str:
+        """That of a column's figures; it says so where they are times of an emulated machine."""
+        return f"{column.unit}, emulated" if self.emulated and column.pass_name in TIMED else column.unit
 
 
 def _figure(rows: pd.DataFrame, column: Column) -> Figure:
@@ -342,7 +350,10 @@ def tables(results: Results, order: Callable[[Iterable[str]], list[str]]) -> Ite
     passes = set(results.table["pass"])
     columns = [column for column in COLUMNS if column.pass_name in passes]
     for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
-        table = Table(str(host), str(trace), str(hash_), rows.iloc[0]["trace_facts"], columns)
+        first = rows.iloc[0]
+        table = Table(
+            str(host), str(trace), str(hash_), first["trace_facts"], columns, bool(first["emulated"])
+        )
         by_name = dict(list(rows.groupby("allocator")))
         for name in order(rows["allocator"]):
             table.lines[name] = {column.name: _figure(by_name[name], column) for column in columns}

@@ -2,6 +2,9 @@
 
 A row that cannot be used is a problem, named with its file and line; the others are used all the same. Rows of several
 hosts, revisions and sweeps stand side by side: a cell is one allocator on one page source, trace, host and revision.
+
+So that nothing of two cells is pooled, what goes by the names `host` and `allocator` alone tells all of that apart: where
+a host has results of two revisions its name says which, an allocator's on which page source it stood.
 """
 
 from __future__ import annotations
@@ -17,8 +20,12 @@ import pandas as pd
 
 SCHEMA_PATH = Path(__file__).resolve().parent.parent / "results" / "schema.json"
 
-# What makes a cell: all else of a row is about one run of it.
-CELL = ["host", "revision", "trace", "hash", "allocator", "pages"]
+# What makes a cell: all else of a row is about one run of it. A host's name has its revision where it takes that, an
+# allocator's its page source.
+CELL = ["host", "trace", "hash", "allocator"]
+
+USUAL_PAGES = "arena"  # a name does not say that an allocator stood on this
+EMULATED = " (emulated)"  # ends the name of a host whose times are an emulator's
 
 FLOOR = "null"  # the allocator whose time is that of the replay loop itself
 
@@ -40,13 +47,15 @@ class Results:
     """The rows of some files as a table, and what was wrong with the others. A run that was done again, as the machine
     was throttled in it, has only the row of its repetition; one that counts in spite of that says so in `throttled`.
 
-    Columns: CELL; file, line (where the row stands, so that a figure can be led back to it); sweep (counts the sweeps
-    appended to one file), pass, run, turn, status, reason, op, throttled, repetition; figures, missing, settings, host_facts, trace_facts (as
-    in the row).
+    Columns: CELL; machine, revision, spec and pages, which the names of a cell are made of; emulated; file, line (where
+    the row stands, so that a figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run,
+    turn, status, reason, op; throttled, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
     """
 
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
+    hot_left_out: int = 0  # rows that were measured while the machine slowed itself down, and again later: not in table
+    hot_kept: int = 0  # those that were not measured again
 
     def of_pass(self, name: str) -> pd.DataFrame:
         """The rows of one pass that were done."""
@@ -149,11 +158,14 @@ def read_rows(paths: Iterable[Path]) -> tuple[list[tuple[str, int, dict[str, Any
 def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
     host, trace, pages = row["host"], row["trace"], row["pages"]
     return {
-        "host": host["name"] or "unnamed",
-        "revision": host["revision"] or host["version"],
+        "host": "",  # these two once all rows are known
         "trace": trace["name"],
         "hash": trace["hash"],
-        "allocator": row["allocator"]["spec"] + (" guarded" if row["settings"].get("guard") else ""),
+        "allocator": "",
+        "machine": host["name"] or "unnamed",
+        "revision": host["revision"] or host["version"],
+        "emulated": bool(host.get("emulated")),
+        "spec": row["allocator"]["spec"] + (" guarded" if row["settings"].get("guard") else ""),
         "pages": pages["spec"] if pages else "",
         "file": file,
         "line": line,
@@ -173,11 +185,22 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _without_repeated(table: pd.DataFrame) -> pd.DataFrame:
-    """All but the rows of throttled runs that were done again: each is followed by its repetition."""
+def _name_cells(table: pd.DataFrame) -> None:
+    """Sets host and allocator to names that tell all rows of different cells apart, as short as that can be."""
+    revisions = table.groupby(["machine", "emulated"])["revision"].transform("nunique")
+    table["host"] = table["machine"].where(revisions == 1, table["machine"] + " " + table["revision"])
+    table["host"] += table["emulated"].map({True: EMULATED, False: ""})
+    sources = table.groupby("spec")["pages"].transform("nunique")
+    unusual = (sources > 1) & ~table["pages"].isin(["", USUAL_PAGES])
+    table["allocator"] = table["spec"].where(~unusual, table["spec"] + " on " + table["pages"])
+
+
+def _without_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:
+    """The table without the rows of throttled runs that were done again (each is followed by its repetition), and how
+    many these were."""
     follows = table.groupby([*CELL, "file", "pass", "run"], sort=False)["repetition"].shift(-1)
     repeated = table["throttled"] & (follows == table["repetition"] + 1)
-    return table[~repeated].reset_index(drop=True)
+    return table[~repeated].reset_index(drop=True), int(repeated.sum())
 
 
 def _number_sweeps(table: pd.DataFrame) -> pd.Series:
@@ -190,10 +213,11 @@ def load(paths: Sequence[Path | str]) -> Results:
     rows, problems = read_rows(Path(path) for path in paths)
     columns = list(_record("", 0, _EMPTY))
     table = pd.DataFrame([_record(*row) for row in rows], columns=columns)
-    if len(table):
-        table = _without_repeated(table)
-    table["sweep"] = _number_sweeps(table) if len(table) else pd.Series(dtype=int)
-    return Results(table, problems)
+    if table.empty:
+        return Results(table.assign(sweep=pd.Series(dtype=int)), problems)
+    _name_cells(table)
+    table, left_out = _without_repeated(table)
+    return Results(table.assign(sweep=_number_sweeps(table)), problems, left_out, int(table["throttled"].sum()))
 
 
 _EMPTY: dict[str, Any] = {

@@ -67,7 +67,7 @@ report: publish
 
 # ---- What the measurements can tell apart -----------------------------------------------------------------------------
 
-## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; some 12 minutes
+## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; 10 to 25 minutes
 ## make selftest-repeat: three sweeps of all, the last beside a busy loop, and how far their figures are apart
 .PHONY: selftest-stat selftest-repeat
 selftest-stat: replay selftest driver/tests/slowed.so
@@ -80,6 +80,7 @@ selftest-repeat: replay selftest
 analysis_tests = \
 	analysis/tests/claims_test.py \
 	analysis/tests/compare_test.py \
+	analysis/tests/hosts_test.py \
 	analysis/tests/load_test.py \
 	analysis/tests/page_test.py \
 	analysis/tests/plot_test.py \

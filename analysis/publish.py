@@ -56,7 +56,7 @@ def _best_of(table: Table) -> dict[str, float]:
     best = {}
     for column in table.columns:
         values = [
-            line[column.name].value for name, line in table.lines.items() if name not in summary.YARDSTICKS
+            line[column.name].value for name, line in table.lines.items() if not summary.is_yardstick(name)
         ]
         known = [value for value in values if not math.isnan(value)]
         best[column.name] = min(known) if len(known) > 1 else math.nan
@@ -107,16 +107,12 @@ def _free_of_caveats(study: summary.Study) -> summary.Study:
 
 def _winners(study: summary.Study, axis: str) -> list[Winner]:
     names = [summary.best(one.table, axis) for one in (study, _free_of_caveats(study))]
+    emulated = " emulated" if study.emulated and axis in summary.TIMES else ""
     return [
-        Winner(name, f"{study.table.loc[name, axis]:{summary.AXES[axis][2]}}", caveat_of(name))
+        Winner(name, f"{study.table.loc[name, axis]:{summary.AXES[axis][2]}}{emulated}", caveat_of(name))
         for name in dict.fromkeys(names)
         if name is not None
     ]
-
-
-def _axis_text(axis: str) -> str:
-    words, unit, _ = summary.AXES[axis]
-    return f"{words}, {unit}" if unit else words
 
 
 def answers(found: Sequence[summary.Study]) -> list[Answer]:
@@ -126,10 +122,9 @@ def answers(found: Sequence[summary.Study]) -> list[Answer]:
         axes = study.axes()
         time_axis, memory_axis, worst_axis = (_winners(study, axis) for axis in axes)
         kept = style.order_of(summary.pareto(study.table, axes))
+        worst_text = study.axis_text(axes[2])
         made.append(
-            Answer(
-                study.host, study.trace, time_axis, memory_axis, worst_axis, kept, _axis_text(axes[2])
-            )
+            Answer(study.host, study.trace, time_axis, memory_axis, worst_axis, kept, worst_text)
         )
     return made
 
@@ -160,8 +155,9 @@ def _ranking(ratios: pd.Series) -> str:
 
 
 def sentences(found: Sequence[summary.Study]) -> list[str]:
-    """The answer over all traces in words, "what: who and by how much"; of allocators without a caveat, the others named
-    apart. Averages are geometric means."""
+    """The answer over all traces of a host in words, "what: who and by how much"; of allocators without a caveat, the
+    others named apart. Averages are geometric means."""
+    emulated = any(study.emulated for study in found)
     means = summary.overall([_free_of_caveats(study) for study in found])
     exact = means["worst_instructions"].notna().any() if len(means) else False
     axes = {
@@ -173,13 +169,14 @@ def sentences(found: Sequence[summary.Study]) -> list[str]:
     for axis, lead in axes.items():
         ranked = means[axis].dropna().sort_values() if len(means) else means
         if len(ranked) > 1:
-            told.append(f"{lead} ({summary.AXES[axis][0]}): {_ranking(ranked)}.")
+            what = summary.AXES[axis][0] + (", emulated" if emulated and axis in summary.TIMES else "")
+            told.append(f"{lead} ({what}): {_ranking(ranked)}.")
     together = means[list(axes)].dropna().prod(axis=1).sort_values() if len(means) else means
     if len(together) > 1:
         ratios = [float(means.loc[together.index[0], axis]) for axis in axes]
         parts = [
             f"{name} {_beyond(ratio)} the best" if ratio > ALIKE else f"the best {name}"
-            for name, ratio in zip(("time", "memory", "worst case"), ratios)
+            for name, ratio in zip(("emulated time" if emulated else "time", "memory", "worst case"), ratios)
         ]
         told.insert(0, f"One for everything: {together.index[0]}, with {_listed(parts)} (the least product of the three).")
     sets = Counter(name for answer in answers(found) for name in answer.pareto)
@@ -196,12 +193,54 @@ def sentences(found: Sequence[summary.Study]) -> list[str]:
     return told
 
 
+def sentences_by_host(found: Sequence[summary.Study]) -> dict[str, list[str]]:
+    """The answer in words for each host that has one."""
+    names = dict.fromkeys(study.host for study in found)
+    told = {name: sentences([study for study in found if study.host == name]) for name in names}
+    return {name: words for name, words in told.items() if words}
+
+
+# ---- Hosts side by side ------------------------------------------------------------------------------------------------
+
+# The figures that stand side by side: the three axes of the answer, each way that they are measured.
+BESIDE = ("above", "own_worst", "malloc_worst", "free_worst", "held", "touched")
+
+
+@dataclass(frozen=True)
+class Beside:
+    """One trace on several hosts: the columns, each of a host's table, and the allocators that any host has."""
+
+    trace: str
+    columns: list[tuple[Column, Table]]
+    allocators: list[str]
+
+
+def side_by_side(all_tables: Sequence[Table]) -> Iterator[Beside]:
+    """Every trace that more than one host has."""
+    by_trace: dict[tuple[str, str], list[Table]] = {}
+    for table in all_tables:
+        by_trace.setdefault((table.trace, table.hash), []).append(table)
+    for (trace, _), mine in by_trace.items():
+        columns = [
+            (column, table)
+            for column in COLUMNS
+            if column.name in BESIDE
+            for table in mine
+            if any(not math.isnan(line[column.name].value) for line in table.lines.values() if column.name in line)
+        ]
+        if len(mine) > 1:
+            yield Beside(trace, columns, style.order_of(name for table in mine for name in table.lines))
+
+
 # ---- Hosts, and what is missing ----------------------------------------------------------------------------------------
 
 HOST_FACTS = {
+    "board_model": "board",
     "cpu_model": "processor",
     "cpus": "processors",
     "architecture": "architecture",
+    "word_bits": "word, bits",
+    "emulated_by": "emulated by",
     "governor": "governor",
     "clock_source": "clock source",
     "kernel": "kernel",
@@ -230,7 +269,9 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
                     dict.fromkeys("unknown" if fact.get(key) is None else str(fact[key]) for fact in facts)
                 )
                 for key, title in HOST_FACTS.items()
+                if any(key in fact for fact in facts)
             },
+            "pages": ", ".join(dict.fromkeys(pages for pages in rows["pages"] if pages)),
             "noise": f"{_span(min(shares) * 100, max(shares) * 100)} % of a test loop's time went elsewhere, up to "
             f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once",
         }
@@ -302,7 +343,7 @@ def _environment() -> jinja2.Environment:
         autoescape=jinja2.select_autoescape(["html.j2", "html"], default=True),
     )
     environment.globals.update(
-        figure_text=figure_text, isnan=math.isnan, best_of=_best_of, yardsticks=summary.YARDSTICKS
+        figure_text=figure_text, isnan=math.isnan, best_of=_best_of, is_yardstick=summary.is_yardstick
     )
     return environment
 
@@ -314,13 +355,15 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
     environment.globals["row_names"] = lambda rows: row_names(rows, directory)
     template = environment.get_template("report.html.j2")
     all_tables = list(tables(results, style.order_of))
+    names = list(dict.fromkeys(results.table["host"]))
     return template.render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        sentences=sentences(found),
+        sentences=sentences_by_host(found),
         answers=answers(found),
         caveats={name: caveat_of(name) for study in found for name in study.table.index if caveat_of(name)},
-        axes={axis: _axis_text(axis) for axis in summary.AXES},
+        axes={axis: " or ".join(dict.fromkeys(one.axis_text(axis) for one in found)) for axis in summary.AXES},
         tables=all_tables,
+        beside=list(side_by_side(all_tables)),
         claims=claims.judge(all_tables),
         titles={column.name: f"{column.title}, {column.unit}" for column in COLUMNS},
         digits={column.name: column.digits for column in COLUMNS},
@@ -329,7 +372,9 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
         problems=results.problems,
         pictures=list(pictures(results, tell)),
         files=sorted({os.path.relpath(file, directory) for file in results.table["file"]}),
-        several_hosts=results.table["host"].nunique() > 1,
+        hot=(results.hot_left_out, results.hot_kept),
+        several_hosts=len(names) > 1 or bool(results.table["emulated"].any()),
+        place={name: number for number, name in enumerate(names, 1)},
     )
 
 
@@ -381,7 +426,7 @@ def latex(found: Sequence[Table], captions: dict[str, str]) -> str:
             r"\toprule",
         ]
         lines += [
-            " & ".join(["allocator"] + [tex(f"{column.title} [{column.unit}]") for column in columns])
+            " & ".join(["allocator"] + [tex(f"{column.title} [{table.unit(column)}]") for column in columns])
             + r" \\",
             r"\midrule",
         ]
@@ -454,8 +499,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Progress(console=words, transient=True, disable=not words.is_terminal) as tell:
             page = html(results, str(options.output.resolve().parent), tell)
         options.output.write_text(page, encoding="utf-8")
-        for sentence in sentences(list(summary.studies(results))):
-            print(sentence)
+        told = sentences_by_host(list(summary.studies(results)))
+        for host, words_of_host in told.items():
+            print(*([f"On {host}:"] if len(told) > 1 else []), *words_of_host, sep="\n")
         print(f"report: {options.output}")
         if options.latex:
             options.latex.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,7 @@ import argparse
 import contextlib
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
@@ -76,13 +77,18 @@ def _table(*columns: str) -> Table:
 # ---- stat ------------------------------------------------------------------------------------------------------------
 
 
-def _calibrate(plugin: str, common: Sequence[str], file: Path) -> list[int]:
-    """The turns of the loop that make each copy as slow as planted."""
+def _calibrate(plugin: str, common: Sequence[str], options: argparse.Namespace) -> tuple[list[int], int]:
+    """The turns of the loop that make each copy as slow as planted, and how many rounds a sweep takes here."""
+    file = options.output.with_suffix(".calibration")
     turns = [0, selftest_stat.CALIBRATION_WORK]
     alloc = ",".join(selftest_stat.specs(plugin, turns))
-    _replay([f"--alloc={alloc}", f"--runs={selftest_stat.CALIBRATION_ROUNDS}", *common], _fresh(file))
+    rows = _fresh(file)
+    begin = time.monotonic()
+    _replay([f"--alloc={alloc}", f"--runs={selftest_stat.CALIBRATION_ROUNDS}", *common], rows)
+    run_s = (time.monotonic() - begin) / selftest_stat.CALIBRATION_ROUNDS / (1 + len(turns))  # 1: null
+    pool = selftest_stat.pool_of(read_results(PROGRAM, [rows]))
     try:
-        found = selftest_stat.turns_for(selftest_stat.pool_of(read_results(PROGRAM, [file])))
+        found = selftest_stat.turns_for(pool)
     except ValueError as error:
         fail(
             PROGRAM,
@@ -90,20 +96,27 @@ def _calibrate(plugin: str, common: Sequence[str], file: Path) -> list[int]:
             f"{error}: this machine is too noisy to set the slowdowns; stop what else runs",
         )
     file.unlink()
-    return found
+    sweep_runs = options.sweeps * (1 + len(PLANTED))
+    most = int(options.minutes * 60 / (run_s * sweep_runs))
+    rounds = options.rounds or selftest_stat.rounds_for(pool, most)
+    words.print(
+        f"{PROGRAM}: {options.sweeps} sweeps of {rounds} rounds, some {run_s * sweep_runs * rounds / 60:.0f} minutes; "
+        + ("as asked" if options.rounds else "what the noise here takes" if rounds < most else "no more time for more"),
+        markup=False,
+    )
+    return found, rounds
 
 
 def _measure_stat(options: argparse.Namespace) -> Path:
     plugin = str(BUILD / "driver" / "tests" / "slowed.so")
     if not Path(plugin).exists():
         fail(PROGRAM, EXIT_LACKS, f"{plugin} is not there; build it: make driver/tests/slowed.so")
-    common = ["--passes=throughput", "--limit=1e6", str(options.trace)]
-    alloc = ",".join(
-        selftest_stat.specs(plugin, _calibrate(plugin, common, options.output.with_suffix(".calibration")))
-    )
+    common = ["--passes=throughput", "--limit=1e6", options.trace]
+    turns, rounds = _calibrate(plugin, common, options)
+    alloc = ",".join(selftest_stat.specs(plugin, turns))
     rows = _fresh(options.output)
     for seed in track(range(1, options.sweeps + 1), "sweeps", console=words, transient=True):
-        _replay([f"--alloc={alloc}", f"--runs={options.rounds}", f"--seed={seed}", *common], rows)
+        _replay([f"--alloc={alloc}", f"--runs={rounds}", f"--seed={seed}", *common], rows)
     return rows
 
 
@@ -163,17 +176,18 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    arguments = [
-        "--passes=throughput,latency",
-        f"--alloc={options.alloc}",
-        f"--runs={options.runs}",
-        f"--limit={options.limit}",
-        *map(str, options.traces),
-    ]
+    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", *map(str, options.traces)]
+
+    def sweep(file: Path) -> None:
+        """A round of all traces at a time, so that what a machine does for some seconds meets one run of each figure."""
+        for seed in range(1, options.runs + 1):
+            _replay(["--passes=throughput", "--runs=1", f"--seed={seed}", *arguments], file)
+        _replay(["--passes=latency", f"--runs={options.runs}", *arguments], file)
+
     for file in files[:2]:
-        _replay(arguments, file)
+        sweep(file)
     with _busy_loop():
-        _replay(arguments, files[2])
+        sweep(files[2])
     return files
 
 
@@ -251,13 +265,16 @@ def _parser() -> Parser:
         "stat", help="an allocator against itself, and against slower copies of itself"
     )
     stat.add_argument(
-        "--trace", type=Path, default=TRACES / "sqlite3.trace", help="what is replayed (%(default)s)"
+        "--trace", default=selftest_stat.TRACE, help="what is replayed (%(default)s)"
     )
     stat.add_argument(
         "--sweeps", type=_at_least(2), default=200, metavar="N", help="a comparison each (%(default)s)"
     )
     stat.add_argument(
-        "--rounds", type=_at_least(2), default=15, metavar="N", help="of each sweep (%(default)s)"
+        "--rounds", type=_at_least(2), metavar="N", help="of each sweep (as many as the noise takes)"
+    )
+    stat.add_argument(
+        "--minutes", type=float, default=22, metavar="N", help="take no more rounds than that (%(default)g)"
     )
     stat.add_argument(
         "--join", type=_at_least(1), default=1, metavar="N", help="judge N sweeps as one (%(default)s)"

@@ -1,6 +1,7 @@
 """statistics.py - what may be concluded from repeated measurements of one machine that does other things too.
 
-Times of runs are skewed and have outliers, so all here goes by ranks and medians: no mean, no normal distribution.
+Times of runs are skewed and have outliers, so all here goes by ranks, signs and medians: no mean, no normal
+distribution.
 Sources: B. Efron and R. Tibshirani, An Introduction to the Bootstrap (1993), 13 (percentile intervals); H. Mann and D.
 Whitney, Annals of Mathematical Statistics 18 (1947); N. Cliff, Psychological Bulletin 114 (1993) (delta); Y.
 Benjamini and Y. Hochberg, Journal of the Royal Statistical Society B 57 (1995).
@@ -19,6 +20,7 @@ Numbers = npt.NDArray[np.float64]
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000
+TRIALS = 300  # of a guess at how many rounds it takes
 SEED = 1  # a report made twice of the same rows is the same report
 
 
@@ -90,7 +92,8 @@ class Difference:
     p: float
 
     def sure(self, alpha: float = 1 - CONFIDENCE) -> bool:
-        """Whether the test finds a difference at that level, and no ratio of the interval says otherwise."""
+        """Whether the test finds a difference at that level, and no ratio of the interval says otherwise. Each of the two
+        errs in at most that share; together they err less often."""
         return self.p <= alpha and (self.ratio.low > 1 or self.ratio.high < 1)
 
 
@@ -114,7 +117,7 @@ def difference(a: Sequence[float], b: Sequence[float]) -> Difference:
     return Difference(_ratio_interval(first, second), cliffs_delta(first, second), p)
 
 
-def _swaps_that_differ_as_much(differences: npt.NDArray[np.int64]) -> float:
+def _signs_that_differ_as_much(differences: npt.NDArray[np.int64]) -> float:
     """Of all ways to give each of these whole numbers either sign, the share whose sum is as far from 0 as theirs."""
     share = np.ones(1)  # of the sums that can be, from the least to the largest in steps of 2
     for size in np.abs(differences):
@@ -123,23 +126,62 @@ def _swaps_that_differ_as_much(differences: npt.NDArray[np.int64]) -> float:
     return float(min(1.0, share[np.abs(sums) >= abs(differences.sum())].sum()))
 
 
+FAR = 2.0  # times the median difference: from there on, the larger a difference, the less it counts
+STEPS = 100  # that the weights of differences are rounded to
+
+
+def _weighed(differences: Numbers) -> npt.NDArray[np.int64]:
+    """Differences as whole numbers by how much each tells: d / (1 + (d / s)^2), s being FAR times their median size."""
+    middle = float(np.median(np.abs(differences)))
+    steps = np.ones(len(differences))  # where most rounds tell nothing, the others tell which was slower, and no more
+    if middle > 0:
+        weights = np.abs(differences) / (1 + (differences / (FAR * middle)) ** 2)
+        steps = np.maximum(np.rint(weights / weights.max() * STEPS), 1)
+    weighed: npt.NDArray[np.int64] = (steps * np.sign(differences)).astype(np.int64)
+    return weighed
+
+
+def sign_interval(values: Sequence[float] | Numbers) -> Interval:
+    """The median with the exact interval of the sign test, which holds for any distribution: from the k-th least to the
+    k-th largest value. Of fewer than six values there is none: NaN."""
+    known = np.sort(np.asarray(values, dtype=float))
+    k = int(stats.binom.ppf((1 - CONFIDENCE) / 2, len(known), 0.5))
+    if k < 1:
+        return Interval(float(np.median(known)), np.nan, np.nan, len(known))
+    return Interval(float(np.median(known)), float(known[k - 1]), float(known[-k]), len(known))
+
+
 def paired_difference(a: Sequence[float] | Numbers, b: Sequence[float] | Numbers) -> Difference:
     """Compares two allocators of one sweep by their rounds, two at least, both in the order of rounds.
 
-    Were there no difference, either might have taken either time of a round: p is the share of all swaps within rounds
-    after which the ranks that the times have among all differ as much (R. Fisher, The Design of Experiments (1935),
-    21; W. Conover and R. Iman, American Statistician 35 (1981)). Exact; what slows a whole round does no harm, and a
-    run that is far off counts by its rank alone. Signs ranked by the size of their difference (F. Wilcoxon, Biometrics
-    Bulletin 1 (1945)) would make much of it: where one run in twenty is, they find 2 % only two thirds as often. The
-    effect size is how often b took longer in a round less how often a did.
+    Were there no difference, either might have taken either time of a round, and the logarithm of their ratio might have
+    either sign: p is the share of all signs with which these differences add up to as much (R. Fisher, The Design of
+    Experiments (1935), 21). Exact, whatever the noise; what slows a whole round cancels. A difference far beyond the
+    others' is one run that was disturbed, and counts for little (its weight is the score of a long-tailed distribution,
+    P. Huber, Robust Statistics (1981), 4.8): ranks would make the most of it. The interval is the sign test's, exact as
+    well. The effect size is how often b took longer in a round less how often a did.
     """
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
-    ratio = paired_ratio(second, first)
-    if ratio.n < 2:
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} values cannot be paired with {len(second)}")
+    if len(first) < 2:
         raise ValueError("a comparison needs two rounds at least")
-    twice_rank = np.rint(2 * stats.rankdata(np.concatenate([first, second]))).astype(np.int64)
-    p = _swaps_that_differ_as_much(twice_rank[ratio.n :] - twice_rank[: ratio.n])
-    return Difference(ratio, float(np.sign(second - first).mean()), p)
+    p = _signs_that_differ_as_much(_weighed(np.log(second / first)))
+    return Difference(sign_interval(second / first), float(np.sign(second - first).mean()), p)
+
+
+def rounds_needed(alike: Sequence[float] | Numbers, ratio: float, power: float, most: int) -> int:
+    """How many rounds paired_difference() needs to be sure of a ratio of b to a in `power` of the comparisons, where the
+    ratios of two that are alike scatter as these do: by trying out draws of them. `most` where so many do not do."""
+    random = np.random.default_rng(SEED)
+    scatter = np.asarray(alike, dtype=float) / np.median(alike)
+    below, enough = 5, most  # six are the fewest that have an interval
+    while enough - below > 1 + below // 20:
+        rounds = (below + enough) // 2
+        drawn = random.choice(scatter, (TRIALS, rounds)) * ratio
+        found = sum(paired_difference(np.ones(rounds), one).sure() for one in drawn)
+        below, enough = (below, rounds) if found >= power * TRIALS else (rounds, enough)
+    return enough
 
 
 def fewest_runs(comparisons: int, alpha: float = 1 - CONFIDENCE) -> int:

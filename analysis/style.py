@@ -8,6 +8,7 @@ grey and dashed, yardsticks black.
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -80,7 +81,8 @@ def use() -> None:
 
 
 def base_name(spec: str) -> str:
-    """The allocator of a spec such as slab:reserve=2, of a plug-in's path its file."""
+    """The allocator of a name such as "slab:reserve=2 guarded on mmap", of a plug-in's path its file."""
+    spec = re.sub(r"( guarded)?( on [^ ]+)?$", "", spec)
     return spec.split("/")[-1].split(":")[0].removesuffix(".so") if "/" in spec else spec.split(":")[0]
 
 

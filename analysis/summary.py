@@ -14,9 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import style
 from analysis.load import FLOOR, Results
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
+TIMES = ("time", "worst")  # of the axes
 
 # Column, what it is in words, its unit where the words do not say it, and how its figures are written.
 AXES = {
@@ -35,11 +37,23 @@ class Study:
     trace: str
     hash: str
     table: pd.DataFrame
+    emulated: bool = False
+
+    def axis_text(self, axis: str) -> str:
+        """An axis in words with its unit; it says so where its figures are times of an emulated machine."""
+        words, unit, _ = AXES[axis]
+        parts = [words, unit, "emulated" if self.emulated and axis in TIMES else ""]
+        return ", ".join(part for part in parts if part)
 
     def axes(self) -> list[str]:
         """The columns to choose by: of the two worst cases, the exact one where every allocator has it."""
         exact = self.table["worst_instructions"].notna().all()
         return ["time", "memory", "worst_instructions" if exact else "worst"]
+
+
+def is_yardstick(name: str) -> bool:
+    """Whether an allocator is there to measure others by."""
+    return style.base_name(name) in YARDSTICKS
 
 
 def _median(rows: pd.DataFrame) -> pd.Series:
@@ -78,8 +92,9 @@ def studies(results: Results) -> Iterator[Study]:
                 columns[name] = cells.last()[cells.count() > 1]  # one run cannot tell interrupts apart
             else:
                 columns[name] = _median(mine)
-        known = [spec for spec in dict.fromkeys(rows["allocator"]) if spec not in YARDSTICKS]
-        yield Study(str(host), str(trace), str(hash_), pd.DataFrame(columns, index=known, dtype=float))
+        known = [name for name in dict.fromkeys(rows["allocator"]) if not is_yardstick(name)]
+        table = pd.DataFrame(columns, index=known, dtype=float)
+        yield Study(str(host), str(trace), str(hash_), table, bool(rows.iloc[0]["emulated"]))
 
 
 def pareto(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:

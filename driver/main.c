@@ -37,7 +37,8 @@ static void warn_of_noise(const struct host *host)
     if (host->noise_share > 0.05)
         fprintf(stderr,
                 "replay: this machine is noisy: %.1f %% of a test loop's time went elsewhere, up to %.0f µs at once; "
-                "the longest latencies will show it; stop what else runs\n",
+                "the longest latencies will show it; stop what else runs, or be allowed real-time priority (root, or "
+                "ulimit -r 1)\n",
                 host->noise_share * 100, (double)host->noise_worst_ns / 1e3);
 }
 

@@ -119,11 +119,17 @@ def sheet(count: int, entries: int, height: float = PANEL, across: int = 3, shar
 
 
 def by_trace(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
-    """The rows of each trace, in the order of first appearance; of several hosts, each host's."""
-    several = table["host"].nunique() > 1
+    """The rows of each trace, in the order of first appearance; of several hosts, each host's. Of an emulated one each
+    panel says so."""
+    several = table["host"].nunique() > 1 or table["emulated"].any()
     for (host, trace, _), rows in table.groupby(["host", "trace", "hash"], sort=False):
         name = str(trace).removesuffix(".trace")
         yield (f"{name} on {host}" if several else name), rows
+
+
+def time_label(axes: Axes, words: str, unit: str, rows: pd.DataFrame) -> None:
+    """Names a horizontal axis of times, and says where they are those of an emulated machine."""
+    axes.set_xlabel(f"{words} [{unit}]" + (", emulated" if rows["emulated"].any() else ""))
 
 
 def plain_log(axes: Axes) -> None:

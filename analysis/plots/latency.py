@@ -3,30 +3,43 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis import style
 from analysis.load import Results
-from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
+from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet, time_label
 from matplotlib.lines import Line2D
 
 
+POINTS = 160  # of a curve: finer than its line is wide
+
+
 def _share_above(cell: pd.DataFrame) -> tuple[list[float], list[float]]:
-    """Times and the share of all calls of all runs that took longer; without the last, whose share is nothing."""
+    """Times and the share of all calls of all runs that took longer, at no more than POINTS times evenly spaced by their
+    logarithm; without the last, whose share is nothing."""
     counts: Counter[float] = Counter()
     for figures in cell["figures"]:
         for upto, count in figures["histogram"]["upto_ns_and_count"]:
             counts[upto] += count
     times = sorted(counts)
     shares = 1 - np.cumsum([counts[time] for time in times]) / sum(counts.values())
-    return times[:-1], [float(share) for share in shares[:-1]]
+    places = np.floor(np.log(np.maximum(times, 1.0) / max(times[0], 1.0)) * POINTS / max(np.log(times[-1]), 1.0))
+    kept = np.flatnonzero(np.diff(places, append=np.inf))  # the last of each place, as a step down is read there
+    return [times[at] for at in kept[:-1]], [float(shares[at]) for at in kept[:-1]]
+
+
+def _of_single_calls(figures: dict[str, Any]) -> bool:
+    """Whether the row has calls by the nanosecond: a coarse clock times many at once, another counts cycles."""
+    return "upto_ns_and_count" in figures["histogram"]
 
 
 def latency(results: Results, selection: Selection) -> Picture:
     """Complementary cumulative distributions on log axes, all runs together, the allocator's own worst case marked."""
-    table = need(selection.of(results.of_pass("latency")), "latencies", "latency")
+    table = selection.of(results.of_pass("latency"))
+    table = need(table[table["figures"].map(_of_single_calls).astype(bool)], "times of single calls", "latency")
     traces = list(by_trace(table))
     looks = style.looks_of(style.order_of(table["allocator"]))
     worst_mark = Line2D(
@@ -54,7 +67,7 @@ def latency(results: Results, selection: Selection) -> Picture:
             )
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.set_xlabel("time of a call [ns]")
+        time_label(axes, "time of a call", "ns", rows)
     for axes in page.panels[::3]:
         axes.set_ylabel("share of calls slower")
     page.panels[0].set_ylim(least_share / 2, 1)

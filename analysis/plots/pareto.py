@@ -33,11 +33,13 @@ def pareto(results: Results, selection: Selection) -> Picture:
         raise NothingToShow(
             "no trace has time, memory and worst case; measure with ./replay --passes=space,throughput,latency"
         )
+    several = len({study.host for study, *_ in found}) > 1 or any(study.emulated for study, *_ in found)
     specs = style.order_of(spec for *_, table in found for spec in table.index)
     looks = style.looks_of(specs)
     page = sheet(len(found), len(specs) + 2, height=2.3)
     for axes, (study, columns, kept, table) in zip(page.panels, found):
-        style.panel_title(axes, study.trace.removesuffix(".trace"))
+        name = study.trace.removesuffix(".trace")
+        style.panel_title(axes, f"{name} on {study.host}" if several else name)
         worst = table[columns[2]].to_numpy()
         areas = _areas(worst, float(worst.min()), float(worst.max()))
         for (spec, row), area in zip(table.iterrows(), areas):
@@ -53,7 +55,7 @@ def pareto(results: Results, selection: Selection) -> Picture:
                 alpha=0.85,
             )
         plain_log(axes)
-        axes.set_xlabel("time above the floor [ns/op]")
+        axes.set_xlabel("time above the floor [ns/op]" + (", emulated" if study.emulated else ""))
     page.panels[0].set_ylim(0.95, HIGHEST)
     for axes in page.panels[:: min(3, len(found))]:
         axes.set_ylabel("touched / live")

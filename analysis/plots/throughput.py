@@ -6,14 +6,14 @@ import numpy as np
 
 from analysis import statistics, style
 from analysis.load import FLOOR, Results
-from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, rows_of, sheet
+from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, rows_of, sheet, time_label
 
 
 def throughput(results: Results, selection: Selection) -> Picture:
     """A dot an allocator with its interval, on a log axis; the floor is the dashed line."""
     everything = results.figure("throughput", "ns_per_op")
     table = need(selection.of(everything), "times", "throughput")
-    table = table[table["allocator"] != FLOOR]
+    table = table[table["spec"] != FLOOR]
     traces = list(by_trace(need(table, "times of an allocator", "throughput")))
     specs = style.order_of(table["allocator"])
     looks = style.looks_of(specs)
@@ -21,7 +21,11 @@ def throughput(results: Results, selection: Selection) -> Picture:
     runs: set[int] = set()
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
-        floor = everything[(everything["hash"].isin(rows["hash"])) & (everything["allocator"] == FLOOR)]
+        floor = everything[
+            everything["hash"].isin(rows["hash"])
+            & everything["host"].isin(rows["host"])
+            & (everything["spec"] == FLOOR)
+        ]
         if len(floor):
             axes.axvline(floor["value"].median(), color="black", linestyle="--", linewidth=0.8)
         for spec, cell in rows.groupby("allocator"):
@@ -37,7 +41,7 @@ def throughput(results: Results, selection: Selection) -> Picture:
         axes.grid(axis="y", visible=False)
         axes.tick_params(axis="y", length=0)
         plain_log(axes)
-        axes.set_xlabel("time per op [ns]")
+        time_label(axes, "time per op", "ns", rows)
     counts = "–".join(str(n) for n in sorted({min(runs), max(runs)}))
     caption = (
         f"Time per op, median of n = {counts} runs, each a process of its own; bars: 95 % bootstrap interval of the "

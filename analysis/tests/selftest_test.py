@@ -16,7 +16,7 @@ import numpy as np
 from analysis import selftest_repeat, selftest_stat
 from analysis.load import load
 
-SWEEPS, ROUNDS = 100, 15
+SWEEPS, ROUNDS = 100, 20
 
 
 def noisy_pool(slower, spread=0.01, drift=0.01, seed=1):
@@ -60,6 +60,12 @@ ok(
     "how much slower a copy was is taken from all rounds",
     findings.slower,
 )
+
+scatter = {selftest_stat.A: pool[0], selftest_stat.A_AGAIN: pool[1]}
+needed = selftest_stat.rounds_for(scatter, 100)
+ok(needed <= ROUNDS, "no more rounds are reckoned than sufficed here", needed)
+ok(selftest_stat.rounds_for(noisy_pool((0, 0), spread=0.03), 100) > 2 * needed, "three times the noise takes more")
+ok(selftest_stat.rounds_for(noisy_pool((0, 0), spread=0.5), 40) == 40, "and never more than there is time for")
 
 pair = selftest_stat.joined({0: np.arange(10).reshape(5, 2)}, 2)[0]
 ok(pair.tolist() == [[0, 1, 2, 3], [4, 5, 6, 7]], "neighbouring sweeps made one", pair)

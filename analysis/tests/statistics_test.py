@@ -38,7 +38,7 @@ ok(
     "what slows a whole round cancels in pairs",
     slowed,
 )
-# Of the 2^8 ways to swap eight pairs, two give differences all of one sign.
+# Of the 2^8 ways to sign eight differences, two give all the same sign.
 found = statistics.paired_difference(range(1, 9), [value * (1.01 + value / 1000) for value in range(1, 9)])
 ok(abs(found.p - 2 / 256) < 1e-12, "eight rounds, all slower: p = 2 / 2^8", found)
 ok(found.delta == 1.0 and found.ratio.low > 1 and found.sure(), "it is sure, and its effect is 1", found)
@@ -46,9 +46,25 @@ same = statistics.paired_difference([1, 2, 3], [1, 2, 3])
 ok(same.p == 1.0 and not same.sure() and same.delta == 0.0, "the same against itself: p = 1", same)
 equal = statistics.paired_difference([*range(1, 9), 20], [*(value * 1.01 for value in range(1, 9)), 20])
 ok(abs(equal.p - 2 / 256) < 1e-12, "a round in which both took as long says nothing", equal)
-# Ranks 1 2 4 8 of a, 3 5 6 7 of b: 2 + 3 + 2 - 1; of 16 swaps, those with sums 6, 8 and -6, -8 are as far from 0.
-few = statistics.paired_difference([10, 11, 13, 90], [12, 14, 15, 16])
-ok(few.p == 4 / 16 and few.delta == 0.5, "a round far off counts by its rank: p = 4 / 2^4", few)
+# Logarithms of 1 1 1 -100 over s = 2 weigh 0.8, 0.8, 0.8 and -0.04: of 16 sums, 2.36 and 2.44 and their negatives are as far.
+few = statistics.paired_difference(np.ones(4), np.exp([1.0, 1.0, 1.0, -100.0]))
+ok(few.p == 4 / 16 and few.delta == 0.5, "a round far off counts for little: p = 4 / 2^4", few)
+few = statistics.paired_difference([1, 1, 1, 1, 1], [1.1, 1, 1, 1, 1])
+ok(few.p == 1.0, "where most rounds are alike, one that is not says nothing", few)
+
+# Of 9 values, the second least to the second largest: outside with 2 (1 + 9) / 2^9 = 3.9 %; with the next, 18 %.
+interval = statistics.sign_interval([5, 1, 9, 2, 8, 3, 7, 4, 6])
+ok((interval.low, interval.high, interval.median) == (2, 8, 5), "the sign test's interval of nine", interval)
+ok(np.isnan(statistics.sign_interval([1, 2, 3, 4, 5]).low), "five values have none")
+alarms = sum(
+    statistics.paired_difference(random.lognormal(0, 0.1, 25), random.lognormal(0, 0.1, 25)).sure()
+    for random in [np.random.default_rng(11)]
+    for _ in range(1000)
+)
+ok(alarms <= 0.045 * 1000, "two exact tests together err in less than the level of 5 %", alarms)
+needs = statistics.rounds_needed(np.exp(np.random.default_rng(2).normal(0, 0.03, 400)), 1.02, 0.9, 200)
+# Of a normal distribution the mean alone would take (1.96 + 1.28)^2 (3/2)^2 = 24, signs 3.14 / 2 times that; both at once more.
+ok(24 <= needs <= 75, "rounds needed for 2 % in 3 % of noise", needs)
 for first, second, said in (([1.0], [1.0], "two rounds"), ([1.0, 2.0], [1.0], "cannot be paired")):
     try:
         statistics.paired_difference(first, second)
