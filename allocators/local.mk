@@ -64,22 +64,19 @@ allocator_test_files = \
 	driver/alone.h
 
 dist_check_SCRIPTS += allocators/tests/freestanding.sh
-if !CROSS_COMPILING
+if PLAIN_BUILD
 TESTS += allocators/tests/freestanding.sh
 endif
 
-# On other machines, by cross compilers and emulators of their own: the same whatever this build is made with, and so
-# not done again where it is made for the sanitizers.
+# On other machines, by cross compilers and emulators of their own.
 machine_tests = \
 	allocators/tests/machines/aarch64.sh \
 	allocators/tests/machines/armhf.sh \
 	allocators/tests/machines/i386.sh
 dist_check_SCRIPTS += $(machine_tests)
 EXTRA_DIST += allocators/tests/machines/machine.sh allocators/tests/machines/cmocka.h
-if !SANITIZERS
-if !CROSS_COMPILING
+if PLAIN_BUILD
 TESTS += $(machine_tests)
-endif
 endif
 
 # What a plug-in is: one allocator as a shared object. The driver's tests load it.

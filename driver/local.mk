@@ -140,14 +140,6 @@ check-machines:
 	  '$(srcdir)/.ci/check-machine' $$machine || failed="$$failed $$machine"; done; \
 	test -z "$$failed" || { echo "check-machines: failed:$$failed" >&2; exit 1; }
 
-# The same whatever this build is made with, and so not done again where it is made for the sanitizers.
-dist_check_SCRIPTS += driver/pi/tests/cross.sh
-if !SANITIZERS
-if !CROSS_COMPILING
-TESTS += driver/pi/tests/cross.sh
-endif
-endif
-
 # ---- Measuring ------------------------------------------------------------------------------------------------------
 
 # The shell expands them: a source folder may have a space in its name.

@@ -48,10 +48,8 @@ dist_check_SCRIPTS += traces/tests/trace.sh traces/tests/foreign.sh
 TESTS += traces/tests/trace.sh traces/tests/foreign.sh
 
 dist_check_SCRIPTS += traces/tests/big_endian.sh
-if !SANITIZERS
-if !CROSS_COMPILING
+if PLAIN_BUILD
 TESTS += traces/tests/big_endian.sh
-endif
 endif
 
 if HAVE_CMOCKA
