@@ -11,21 +11,22 @@
  *   a magazine           [ below ][ round ][ round ] ... [ round ][      ]
  *                                                                 ^ top  ^ end
  *   a chunk, 16 pages    [ header | page 0 ][ page 1 ][ page 2 ] ... [ page 15 ]      aligned to its size
- *   a slab               [ colour ][ object ][ object ] ... [ object ][ rest ]        its descriptor is elsewhere
+ *   a slab               [ colour ][ object ][ object ] ... [ object ][ rest ][ descriptor ]     or that is elsewhere
  *
  * Follows J. Bonwick, "The slab allocator: an object-caching kernel memory allocator", USENIX Summer 1994: caches of
  * constructed objects (2.1), slabs with a free list and a count each, the partial ones listed before the empty ones
  * (3.2), reclaiming whole slabs (3.4), colouring (4.2); and J. Bonwick, J. Adams, "Magazines and Vmem", USENIX 2001,
- * for the magazines. Where the first keeps small slabs' data on the slab and finds the others by hashing (3.2.2), here
- * all are kept off the slabs, side by side: on the slab they would be at the same place in every page, where they
- * compete for few sets of the processor's cache.
+ * for the magazines. The first keeps the descriptors of slabs of small objects on the slab, at its end, and finds the
+ * others by hashing (3.2.2): so does management=on, but that the map leads to either. With management=off all are kept
+ * off the slabs, side by side, as an object less in each slab costs more than they do. By default they are on the slab
+ * where what its objects leave over has room for them.
  *
  * Cost          alloc and release O(1); a few instructions more when a slab is made or given back, O(split) for the
  *               class of a request of more than SMALL_MAX.
  * Overhead      no header; objects are rounded up to their class, a multiple of HEAP_ALIGN, with `split` classes per
  *               power of two by at most 1/split beyond that; 1/12 of a slab at most is left over where slabs of up to
- *               15 pages allow it, but for one behind a chunk's header; a descriptor of 56 bytes a slab, a pointer for
- *               each 4 KiB, and the magazines.
+ *               15 pages allow it, but for one behind a chunk's header; a descriptor of 56 bytes a slab (none where
+ *               it is in what is left over), a pointer for each 4 KiB, and the magazines.
  *
  * Worst case    of memory: one object kept in every slab of every class ("hoardworst"), number of classes times the
  *               live bytes. check() verifies lists, counts, magazines and pages.
@@ -36,6 +37,7 @@
 extern const struct allocator allocator_slab;
 
 #define BATCH     512 /* bytes of fresh objects listed at once, at least one object */
+#define ON_SLAB   8   /* objects of 1/8 of a page at most may have their slab's descriptor on it, as in the paper */
 #define LEFT_OVER 12  /* 1/12 of a slab may stay without an object: less makes longer slabs, which stay half used */
 
 /* ---- Objects -------------------------------------------------------------------------------------------------------
@@ -177,10 +179,22 @@ static void *resize(struct heap *h, void *p, size_t size)
 /* ---- The heap ------------------------------------------------------------------------------------------------------
  */
 
-enum { OPT_CLASSES, OPT_SIZES, OPT_SPLIT, OPT_RESERVE, OPT_MAGAZINES, OPT_DEPOT, OPT_CONSTRUCT, OPT_CACHED };
+enum {
+    OPT_CLASSES,
+    OPT_SIZES,
+    OPT_SPLIT,
+    OPT_RESERVE,
+    OPT_MAGAZINES,
+    OPT_DEPOT,
+    OPT_CONSTRUCT,
+    OPT_CACHED,
+    OPT_MANAGEMENT
+};
 enum { CLASSES_GEOMETRIC, CLASSES_TRACE };
+enum { MANAGEMENT_OFF, MANAGEMENT_ON, MANAGEMENT_AUTO };
 
 static const char *const class_choices[] = {"geometric", "trace", NULL};
+static const char *const management_choices[] = {"off", "on", "auto", NULL};
 
 static const struct alloc_option options[] = {
     [OPT_CLASSES] = {.name = "classes",
@@ -226,6 +240,12 @@ static const struct alloc_option options[] = {
                     .def = 16384,
                     .min = 0,
                     .max = 1 << 20},
+    [OPT_MANAGEMENT] =
+        {.name = "management",
+         .help = "descriptors of small objects' slabs: off the slab, on it, or on it if that costs no object",
+         .type = OPTION_CHOICE,
+         .def = MANAGEMENT_AUTO,
+         .choices = management_choices},
     {.name = NULL},
 };
 
@@ -233,7 +253,7 @@ static const struct alloc_option options[] = {
 static void choose_pages(const struct heap *h, struct cache *k)
 {
     for (unsigned n = 1; n < PAGES; n++) {
-        size_t bytes = (size_t)n << h->page_log2, objects = alloc_divide(bytes, k->size);
+        size_t bytes = ((size_t)n << h->page_log2) - k->descriptor, objects = alloc_divide(bytes, k->size);
         size_t room = bytes - objects * k->size;
         if (!objects || (k->npages && room > bytes / LEFT_OVER))
             continue; /* the fewest that hold one at all serve, if none leaves less */
@@ -243,6 +263,20 @@ static void choose_pages(const struct heap *h, struct cache *k)
         if (room <= bytes / LEFT_OVER)
             break;
     }
+}
+
+/* Where the descriptors of the cache's slabs are, with that how many pages a slab has, and where these may be. */
+static void choose_layout(const struct heap *h, struct cache *k, uint64_t management)
+{
+    struct cache on = *k;
+    on.descriptor = sizeof(struct slab);
+    choose_pages(h, k);
+    choose_pages(h, &on);
+    bool costs = on.npages != k->npages || on.capacity != k->capacity;
+    if (k->size <= h->page_size / ON_SLAB && management != MANAGEMENT_OFF && (management == MANAGEMENT_ON || !costs))
+        *k = on;
+    bool anywhere = k->npages == 1 && k->size <= (h->page_size - sizeof(struct chunk)) / 4;
+    k->run = (uint8_t)(anywhere ? 1 : k->npages + 1);
 }
 
 static void open_cache(struct heap *h, unsigned cache, size_t size, const uint64_t *opt)
@@ -255,11 +289,11 @@ static void open_cache(struct heap *h, unsigned cache, size_t size, const uint64
     struct cache *k = &h->caches[cache];
     *k = (struct cache){.size = (uint32_t)size,
                         .link = internal ? 0 : (uint32_t)link,
-                        .rounds = internal ? 0 : (uint16_t)ALLOC_MIN(rounds, ALLOC_MAX(fits, 1)),
+                        .rounds = internal ? 0 : (uint8_t)ALLOC_MIN(rounds, ALLOC_MAX(fits, 1)),
                         .inverse = (uint32_t)alloc_divide(UINT32_MAX, size) + 1,
                         .construct = internal ? 0 : (uint32_t)ALLOC_MIN((size_t)opt[OPT_CONSTRUCT], link)};
-    k->batch = (uint16_t)ALLOC_MAX(alloc_divide(BATCH, size), 1u);
-    choose_pages(h, k);
+    k->batch = (uint8_t)ALLOC_MAX(alloc_divide(BATCH, size), 1u);
+    choose_layout(h, k, opt[OPT_MANAGEMENT]);
 }
 
 /* Those above `from`: multiples of HEAP_ALIGN first, then as many steps in each power of two as `split` says. */

@@ -28,7 +28,7 @@
 /* The caches that serve no request: a large block is a slab of one object, in a cache of its own. */
 enum { CACHE_LARGE, CACHE_MAGAZINES, FIRST_CACHE };
 
-/* Off the slab, so that descriptors lie densely. What a release needs is in its first 16 bytes. */
+/* What a release needs is in its first 16 bytes. */
 struct slab {
     void *free;        /* objects, linked through their first word; NULL where the fast paths have nothing to do */
     uint16_t live;     /* objects handed out, to a magazine or beyond */
@@ -60,7 +60,8 @@ struct cache {
     struct magazine *loaded, *previous; /* NULL: none yet; the previous one is full or empty */
     struct magazine *full;              /* the depot: full ones, and how many */
     uint16_t nfull;
-    uint16_t rounds;    /* of a magazine; 0: the cache has none */
+    uint8_t rounds;     /* of a magazine; 0: the cache has none */
+    uint8_t batch;      /* fresh objects threaded at once */
     uint32_t size;      /* of an object, bytes */
     uint32_t link;      /* bytes from an object to the word that links it while it is free */
     uint32_t inverse;   /* 2^32 / size, rounded up: to tell an object's index without a division */
@@ -68,9 +69,10 @@ struct cache {
     uint16_t empty;     /* slabs among the partial ones that are empty */
     uint16_t colour;    /* of the next slab */
     uint16_t capacity;  /* of a slab, but for one behind a header */
-    uint16_t batch;     /* fresh objects threaded at once */
     uint16_t room;      /* bytes that a slab's objects leave over, for its colour */
     uint8_t npages;     /* of a slab */
+    uint8_t run;        /* the first list of heap.runs with the pages for a slab */
+    uint8_t descriptor; /* bytes at the end of a slab, for its descriptor; 0: that is elsewhere */
     bool previous_full;
 };
 
@@ -147,9 +149,9 @@ struct slab *slab_find(const struct heap *h, const void *p);
 /* A chunk of the aligned memory at c, whose first `taken` pages are not for slabs. False: no page for the map. */
 bool slab_open_chunk(struct heap *h, struct chunk *c, unsigned taken);
 
-/* A slab of n free pages of one chunk, the fullest that has them, `objects` at the first usable byte; of page 0 only
- * what the header leaves, and only for `small` ones of one page. NULL: exhausted. */
-struct slab *slab_take_run(struct heap *h, unsigned n, bool small);
+/* A slab for the cache, of free pages of one chunk, the fullest that has them, `objects` at the first usable byte; of
+ * page 0 only what the header leaves, for a cache whose slabs may be there. NULL: exhausted. */
+struct slab *slab_take_run(struct heap *h, const struct cache *k);
 void slab_give_run(struct heap *h, struct slab *s);
 
 /* Gives back the chunk that was kept though it is empty. */

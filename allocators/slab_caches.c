@@ -47,15 +47,15 @@ void slab_unlist(struct cache *k, struct slab *s)
 static struct slab *new_slab(struct heap *h, unsigned cache)
 {
     struct cache *k = &h->caches[cache];
-    bool small = k->npages == 1 && k->size <= (h->page_size - sizeof(struct chunk)) / 4;
-    struct slab *s = slab_take_run(h, k->npages, small);
+    struct slab *s = slab_take_run(h, k);
     if (!s)
         return NULL;
     size_t align = k->size & -k->size, step = ALLOC_MAX(align, LINE);
     char *start = s->objects;
     if ((uintptr_t)start & (h->page_size - 1)) {
         s->objects = (char *)ALLOC_ROUND_UP((uintptr_t)start, align);
-        s->capacity = (uint16_t)alloc_divide(h->page_size - ((uintptr_t)s->objects & (h->page_size - 1)), k->size);
+        size_t room = h->page_size - ((uintptr_t)s->objects & (h->page_size - 1)) - k->descriptor;
+        s->capacity = (uint16_t)alloc_divide(room, k->size);
     } else {
         s->objects = start + k->colour;
         s->capacity = k->capacity;

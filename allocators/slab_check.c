@@ -136,6 +136,12 @@ static const char *check_slab(const struct heap *h, const struct slab *s)
     for (size_t i = 0; i < s->npages << h->page_log2; i += h->page_size)
         if (slab_find(h, page + i) != s)
             return "a slab's page leads elsewhere";
+    const struct cache *k = &h->caches[s->cache];
+    const char *end = page + (s->npages << h->page_log2);
+    if (((const char *)(s + 1) == end) != (k->descriptor > 0))
+        return "a slab's descriptor is not where its cache has them";
+    if (s->objects + (size_t)s->capacity * k->size > end - k->descriptor)
+        return "a slab's objects reach behind it, or into its descriptor";
     if (h->direct ? s->stored != NULL : s->free != NULL)
         return "a slab has a list of the other kind";
     find_free(h, s, &o);

@@ -231,20 +231,24 @@ static struct chunk *new_chunk(struct heap *h)
     return c;
 }
 
-struct slab *slab_take_run(struct heap *h, unsigned n, bool small)
+struct slab *slab_take_run(struct heap *h, const struct cache *k)
 {
-    struct slab *s = take_descriptor(h);
-    unsigned serving = h->nonempty & ~0u << (small ? 1 : n + 1);
-    struct chunk *c = !s ? NULL : serving ? h->runs[__builtin_ctz(serving)] : new_chunk(h);
+    struct slab *s = k->descriptor ? NULL : take_descriptor(h);
+    unsigned n = k->npages, serving = h->nonempty & ~0u << k->run;
+    struct chunk *c = !s && !k->descriptor ? NULL : serving ? h->runs[__builtin_ctz(serving)] : new_chunk(h);
     if (!c) {
         if (s)
             give_descriptor(h, s);
         return NULL;
     }
-    unsigned pages = small ? c->free_pages : runs_of(c->free_pages & ~1u, n), page = (unsigned)__builtin_ctz(pages);
+    unsigned pages = k->run == 1 ? c->free_pages : runs_of(c->free_pages & ~1u, n),
+             page = (unsigned)__builtin_ctz(pages);
     char *start = (char *)c + ((size_t)page << h->page_log2);
+    size_t bytes = (size_t)n << h->page_log2;
     change_chunk(h, c, c->free_pages & ~(((1u << n) - 1) << page));
-    map_pages(h, start, (size_t)n << h->page_log2, s);
+    if (!s)
+        s = (struct slab *)(start + bytes - k->descriptor);
+    map_pages(h, start, bytes, s);
     s->objects = page ? start : start + sizeof *c;
     s->npages = n;
     return s;
@@ -256,7 +260,8 @@ void slab_give_run(struct heap *h, struct slab *s)
     unsigned page = page_of(h, s);
     map_pages(h, (char *)c + ((size_t)page << h->page_log2), s->npages << h->page_log2, NULL);
     change_chunk(h, c, c->free_pages | ((1u << s->npages) - 1) << page);
-    give_descriptor(h, s);
+    if (!h->caches[s->cache].descriptor)
+        give_descriptor(h, s);
     if (c->free_pages == 0xffff && (c->next || c->prev))
         close_chunk(h, c); /* one empty chunk is kept, against a see-saw */
 }

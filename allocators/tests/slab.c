@@ -1,6 +1,6 @@
 /*
  * slab.c - what slab's options promise beyond the contract: constructed objects stay so, magazines and the depot hand
- * out what was released last, classes follow the sizes of the work.
+ * out what was released last, classes follow the sizes of the work, descriptors are where they are wanted.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -153,6 +153,47 @@ static void test_classes(void **state)
     close_slab(heap);
 }
 
+/* Of OBJECTS objects of a size, the most in one page; *held: what they, and all else, took in pages. */
+static size_t most_in_page(const char *spec, size_t size, size_t *held)
+{
+    struct heap *heap = open_slab(spec, NULL, 0);
+    const uintptr_t page_mask = ~(uintptr_t)(pages.source.page_size - 1);
+    size_t most = 0, in_page = 0;
+    uintptr_t page = 0;
+    for (size_t i = 0; i < OBJECTS; i++) {
+        unsigned char *object = allocator_slab.alloc(heap, size);
+        memset(object, USED, size); /* a descriptor would not survive it */
+        in_page = ((uintptr_t)object & page_mask) == page ? in_page + 1 : 1;
+        page = (uintptr_t)object & page_mask;
+        most = in_page > most ? in_page : most;
+    }
+    *held = pages.out;
+    close_slab(heap);
+    return most;
+}
+
+/* A descriptor on the slab takes an object's place where the page has no room for it, and otherwise none; with all of
+ * them there, no page of descriptors is ever taken. Large objects' slabs have theirs elsewhere. */
+static void test_management(void **state)
+{
+    const size_t page = 16384, full = page / 64, loose = page / 96;
+    size_t off, on, automatic;
+    (void)state;
+    assert_int_equal(most_in_page("slab:magazines=0:management=off", 64, &off), full);
+    assert_int_equal(most_in_page("slab:magazines=0:management=on", 64, &on), full - 1);
+    assert_int_equal(most_in_page("slab:magazines=0", 64, &automatic), full);
+    assert_int_equal(on, off - 1);
+    assert_int_equal(automatic, off);
+    assert_int_equal(most_in_page("slab:magazines=0:management=off", 96, &off), loose);
+    assert_int_equal(most_in_page("slab:magazines=0:management=on", 96, &on), loose);
+    assert_int_equal(most_in_page("slab:magazines=0", 96, &automatic), loose);
+    assert_int_equal(on, off - 1);
+    assert_int_equal(automatic, on);
+    assert_int_equal(most_in_page("slab:magazines=0:management=on", 4096, &on),
+                     most_in_page("slab:magazines=0:management=off", 4096, &off));
+    assert_int_equal(on, off);
+}
+
 /* A request that the page source refuses is served from what the caches keep for themselves. */
 static void test_reaped(void **state)
 {
@@ -165,7 +206,9 @@ static void test_reaped(void **state)
         allocator_slab.release(heap, objects[i]);
     const size_t kept = pages.out;
     assert_true(kept * 16384 >= OBJECTS * (size_t)16384);
-    large = allocator_slab.alloc(heap, 12 << 20); /* of the 16 MiB that there are */
+    pages.fail_from = pages.requests + 1;
+    pages.fails = 1;
+    large = allocator_slab.alloc(heap, 1 << 20);
     assert_non_null(large);
     assert_null(allocator_slab.check(heap));
     allocator_slab.release(heap, large);
@@ -176,9 +219,8 @@ static void test_reaped(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constructed),
-        cmocka_unit_test(test_last_in_first_out),
-        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_constructed), cmocka_unit_test(test_last_in_first_out),
+        cmocka_unit_test(test_classes),     cmocka_unit_test(test_management),
         cmocka_unit_test(test_reaped),
     };
     return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
