@@ -329,12 +329,19 @@ class Table:
         return f"{column.unit}, emulated" if self.emulated and column.pass_name in TIMED else column.unit
 
 
-def _figure(rows: pd.DataFrame, column: Column) -> Figure:
-    mine = rows[rows["pass"] == column.pass_name]
-    done = mine[mine["status"] == "done"]
-    if len(done):
-        return column.make(done)
-    failed = rows[rows["status"] != "done"]
+def _line(rows: pd.DataFrame, columns: Sequence[Column]) -> dict[str, Figure]:
+    """All figures of one allocator on one trace."""
+    is_done = rows["status"] == "done"
+    done = dict(list(rows[is_done].groupby("pass", sort=False)))
+    failed = rows[~is_done]
+    return {
+        column.name: column.make(done[column.pass_name]) if column.pass_name in done else _not_done(failed, column)
+        for column in columns
+    }
+
+
+def _not_done(failed: pd.DataFrame, column: Column) -> Figure:
+    """A figure that is missing, and why."""
     if len(failed):
         first = failed.iloc[:1]
         return Figure(
@@ -356,5 +363,5 @@ def tables(results: Results, order: Callable[[Iterable[str]], list[str]]) -> Ite
         )
         by_name = dict(list(rows.groupby("allocator")))
         for name in order(rows["allocator"]):
-            table.lines[name] = {column.name: _figure(by_name[name], column) for column in columns}
+            table.lines[name] = _line(by_name[name], columns)
         yield table

@@ -6,7 +6,6 @@ worked out again; what is missing says why where it would stand.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
@@ -301,9 +300,7 @@ def missing(results: Results) -> list[dict[str, str]]:
 
 def _inline(picture: Picture) -> Markup:
     """The picture as SVG within the page, its ids made its own."""
-    text = io.StringIO()
-    picture.figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
+    svg = picture.svg()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(<image [^>]*) id="[^"]*"', r"\1", svg)  # equal images have equal ids, which nothing refers to
     svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{picture.name}-", svg)

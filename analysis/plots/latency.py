@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis import style
 from analysis.load import Results
-from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet, time_label
+from analysis.plots.base import Picture, Selection, by_trace, log_axes, need, rows_of, sheet, time_label
 from matplotlib.lines import Line2D
 
 
@@ -65,11 +65,9 @@ def latency(results: Results, selection: Selection) -> Picture:
                 markerfacecolor="none",
                 markersize=6,
             )
-        axes.set_xscale("log")
-        axes.set_yscale("log")
+        log_axes(axes, "x", "y")
         time_label(axes, "time of a call", "ns", rows)
-    for axes in page.panels[::3]:
-        axes.set_ylabel("share of calls slower")
+    page.label_height("share of calls slower")
     page.panels[0].set_ylim(least_share / 2, 1)
     page.legend(looks, extra=[worst_mark])
     error = float(table["figures"].iloc[0]["histogram"]["relative_error"])

@@ -57,8 +57,7 @@ def pareto(results: Results, selection: Selection) -> Picture:
         plain_log(axes)
         axes.set_xlabel("time above the floor [ns/op]" + (", emulated" if study.emulated else ""))
     page.panels[0].set_ylim(0.95, HIGHEST)
-    for axes in page.panels[:: min(3, len(found))]:
-        axes.set_ylabel("touched / live")
+    page.label_height("touched / live")
     marks = [
         Line2D([], [], color="black", marker="o", linestyle="none", label="in the Pareto set"),
         Line2D(
