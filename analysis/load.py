@@ -28,6 +28,8 @@ CELL = ["host", "trace", "hash", "allocator"]
 USUAL_PAGES = "arena"  # a name does not say that an allocator stood on this
 EMULATED = " (emulated)"  # ends the name of a host whose times are an emulator's
 
+LATENCY_UNITS = ("ns", "cycles", "ns_per_op")  # end the names of a latency row's figures: of one unit in each row
+
 FLOOR = "null"  # the allocator whose time is that of the replay loop itself
 
 
@@ -68,6 +70,12 @@ class Results:
         rows = self.of_pass(pass_name)
         values = rows["figures"].map(lambda figures: figures.get(figure))
         return rows.assign(value=pd.to_numeric(values)).dropna(subset=["value"])
+
+
+def latency_unit(figures: Mapping[str, Any]) -> str:
+    """Which of LATENCY_UNITS a row of the latency pass is in: a coarse clock times batches of ops, another counts
+    cycles. They are never put together."""
+    return next(unit for unit in LATENCY_UNITS if f"upto_{unit}_and_count" in figures["histogram"])
 
 
 def _first_words(error: jsonschema.ValidationError) -> str:

@@ -202,7 +202,7 @@ def sentences_by_host(found: Sequence[summary.Study]) -> dict[str, list[str]]:
 # ---- Hosts side by side ------------------------------------------------------------------------------------------------
 
 # The figures that stand side by side: the three axes of the answer, each way that they are measured.
-BESIDE = ("above", "own_worst", "malloc_worst", "free_worst", "held", "touched")
+BESIDE = ("above", "own_worst", "own_worst_cycles", "own_worst_ns_per_op", "malloc_worst", "free_worst", "held", "touched")
 
 
 @dataclass(frozen=True)
@@ -400,6 +400,8 @@ def tex(text: str) -> str:
 PAPER_COLUMNS = (
     "above",
     "own_worst",
+    "own_worst_cycles",
+    "own_worst_ns_per_op",
     "malloc_mean",
     "malloc_worst",
     "free_mean",

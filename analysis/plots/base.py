@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
@@ -163,12 +164,13 @@ def log_axes(axes: Axes, *names: str) -> None:
         getattr(axes, f"{name}axis").set_minor_locator(NullLocator())
 
 
-def plain_log(axes: Axes) -> None:
-    """A logarithmic horizontal axis with plain numbers, at least two of them; once the data are drawn."""
-    log_axes(axes, "x")
-    low, high = axes.get_xlim()
+def plain_log(axes: Axes, name: str = "x") -> None:
+    """Makes the axis of this name logarithmic, with plain numbers, at least two of them; once the data are drawn."""
+    log_axes(axes, name)
+    axis: Axis = getattr(axes, f"{name}axis")
+    low, high = axis.get_view_interval()
     steps = (
         (1.0,) if high / low > 50 else (1.0, 2.0, 5.0) if high / low > 4 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     )
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")

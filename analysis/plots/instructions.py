@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from analysis.load import Results
-from analysis.plots.base import Picture, Selection, by_trace, log_axes, need, rows_of, sheet
+from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, rows_of, sheet
 
 KINDS = {"malloc": -0.18, "free": 0.18}  # and how far from the allocator's line it is drawn
 
@@ -40,7 +40,7 @@ def instructions(results: Results, selection: Selection) -> Picture:
             if kind in figures["instructions"]
         ]
         _draw(axes, *map(list, zip(*drawn)))
-        log_axes(axes, "x")
+        plain_log(axes)
         axes.set_ylim(len(specs) - 0.4, -0.6)
         axes.set_yticks(range(len(specs)), specs)
         axes.grid(axis="y", visible=False)

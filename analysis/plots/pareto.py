@@ -42,7 +42,8 @@ def pareto(results: Results, selection: Selection) -> Picture:
         style.panel_title(axes, f"{name} on {study.host}" if several else name)
         worst = table[columns[2]].to_numpy()
         areas = _areas(worst, float(worst.min()), float(worst.max()))
-        for (spec, row), area in zip(table.iterrows(), areas):
+        for place in np.argsort(-areas):  # the small ones over the large
+            spec, row, area = table.index[place], table.iloc[place], areas[place]
             look = looks[str(spec)]
             face = look.colour if spec in kept else "none"
             axes.scatter(
