@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import Results
+from analysis.load import LATENCY_UNITS, Results, latency_unit
 from analysis.plots.base import Row, rows_of
 
 
@@ -38,6 +38,7 @@ class Column:
     pass_name: str
     make: Callable[[pd.DataFrame], Figure]
     digits: Callable[[float], str]
+    latency_unit: str = ""  # of LATENCY_UNITS: only where a row is in it, is there a column
 
 
 def significant(value: float) -> str:
@@ -103,10 +104,56 @@ def last_of(name: str, op: str = "") -> Callable[[pd.DataFrame], Figure]:
     return make
 
 
-def _own_worst(rows: pd.DataFrame) -> Figure:
-    if len(rows) < 2:
-        return Figure(np.nan, rows_of(rows), note="one run cannot tell interrupts apart")
-    return last_of("worst_of_least_ns", "worst_of_least_op")(rows)
+def _own_worst(unit: str) -> Callable[[pd.DataFrame], Figure]:
+    def make(rows: pd.DataFrame) -> Figure:
+        if len(rows) < 2:
+            return Figure(np.nan, rows_of(rows), note="one run cannot tell interrupts apart")
+        return last_of(f"worst_of_least_{unit}", "worst_of_least_op")(rows)
+
+    return make
+
+
+def _in_unit(unit: str, make: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.DataFrame], Figure]:
+    """Of those rows of the latency pass that are in the unit."""
+
+    def made(rows: pd.DataFrame) -> Figure:
+        units = rows["figures"].map(latency_unit)
+        if not (units == unit).any():
+            return Figure(np.nan, rows_of(rows), note=f"measured in {UNIT_WORDS[units.iloc[0]][0]}")
+        return make(rows[units == unit])
+
+    return made
+
+
+# Of each unit of latency: what a figure of it is said to be in, what of, and how its columns end.
+UNIT_WORDS = {
+    "ns": ("ns", "call", ""),
+    "cycles": ("cycles", "call", ""),
+    "ns_per_op": ("ns/op", "batch of ops, timed together and divided by their number,", " of batch"),
+}
+
+
+def _latency_columns(unit: str) -> list[Column]:
+    """Tail, own worst case and slowest call. In ns they have the plain names."""
+    suffix = "" if unit == "ns" else f"_{unit}"
+    said, what, title = UNIT_WORDS[unit]
+    columns = {
+        "p999": ("p99.9", f"999 of 1000 times a {what} took no longer; median over the runs.", median_of(f"p99_9_{unit}")),
+        "own_worst": (
+            "own worst",
+            f"The largest of the least time that each {what} took in any run: the allocator's own worst case.",
+            _own_worst(unit),
+        ),
+        "seen_worst": (
+            "worst seen",
+            f"The slowest {what} of all runs, interrupts and all.",
+            largest_of(f"max_{unit}", "max_op"),
+        ),
+    }
+    return [
+        Column(f"{name}{suffix}", f"{words}{title}", said, help, "latency", _in_unit(unit, make), significant, unit)
+        for name, (words, help, make) in columns.items()
+    ]
 
 
 def _instructions(kind: str, name: str) -> Callable[[pd.DataFrame], Figure]:
@@ -162,33 +209,7 @@ COLUMNS = [
         median_of("above_floor_ns_per_op"),
         significant,
     ),
-    Column(
-        "p999",
-        "p99.9",
-        "ns",
-        "999 of 1000 calls took no longer; median over the runs.",
-        "latency",
-        median_of("p99_9_ns"),
-        significant,
-    ),
-    Column(
-        "own_worst",
-        "own worst",
-        "ns",
-        "The largest over all ops of the least time that the op took in any run: the allocator's own worst case.",
-        "latency",
-        _own_worst,
-        significant,
-    ),
-    Column(
-        "seen_worst",
-        "worst seen",
-        "ns",
-        "The slowest call of all runs, interrupts and all.",
-        "latency",
-        largest_of("max_ns", "max_op"),
-        significant,
-    ),
+    *(column for unit in LATENCY_UNITS for column in _latency_columns(unit)),
     Column(
         "malloc_mean",
         "malloc mean",
@@ -329,12 +350,19 @@ class Table:
         return f"{column.unit}, emulated" if self.emulated and column.pass_name in TIMED else column.unit
 
 
-def _figure(rows: pd.DataFrame, column: Column) -> Figure:
-    mine = rows[rows["pass"] == column.pass_name]
-    done = mine[mine["status"] == "done"]
-    if len(done):
-        return column.make(done)
-    failed = rows[rows["status"] != "done"]
+def _line(rows: pd.DataFrame, columns: Sequence[Column]) -> dict[str, Figure]:
+    """All figures of one allocator on one trace."""
+    is_done = rows["status"] == "done"
+    done = dict(list(rows[is_done].groupby("pass", sort=False)))
+    failed = rows[~is_done]
+    return {
+        column.name: column.make(done[column.pass_name]) if column.pass_name in done else _not_done(failed, column)
+        for column in columns
+    }
+
+
+def _not_done(failed: pd.DataFrame, column: Column) -> Figure:
+    """A figure that is missing, and why."""
     if len(failed):
         first = failed.iloc[:1]
         return Figure(
@@ -345,16 +373,25 @@ def _figure(rows: pd.DataFrame, column: Column) -> Figure:
     return Figure(np.nan, note=f"pass {column.pass_name} was not measured")
 
 
+def _latency_units(rows: pd.DataFrame) -> set[str]:
+    """The units that the latency of one trace was measured in; that of single calls where none is known."""
+    done = rows[(rows["pass"] == "latency") & (rows["status"] == "done")]
+    return set(done["figures"].map(latency_unit)) or {LATENCY_UNITS[0]}
+
+
 def tables(results: Results, order: Callable[[Iterable[str]], list[str]]) -> Iterator[Table]:
     """A table for each trace and host; only columns of passes that some row has."""
     passes = set(results.table["pass"])
-    columns = [column for column in COLUMNS if column.pass_name in passes]
     for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
         first = rows.iloc[0]
+        units = _latency_units(rows)
+        columns = [
+            column for column in COLUMNS if column.pass_name in passes and column.latency_unit in ("", *units)
+        ]
         table = Table(
             str(host), str(trace), str(hash_), first["trace_facts"], columns, bool(first["emulated"])
         )
         by_name = dict(list(rows.groupby("allocator")))
         for name in order(rows["allocator"]):
-            table.lines[name] = {column.name: _figure(by_name[name], column) for column in columns}
+            table.lines[name] = _line(by_name[name], columns)
         yield table

@@ -20,6 +20,7 @@ plot_files = \
 	analysis/plots/latency.py \
 	analysis/plots/memory.py \
 	analysis/plots/pareto.py \
+	analysis/plots/scaling.py \
 	analysis/plots/throughput.py
 
 # Where they are installed the folders stand to each other as in the source tree.

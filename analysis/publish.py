@@ -6,7 +6,6 @@ worked out again; what is missing says why where it would stand.
 
 from __future__ import annotations
 
-import io
 import math
 import os
 import re
@@ -203,7 +202,7 @@ def sentences_by_host(found: Sequence[summary.Study]) -> dict[str, list[str]]:
 # ---- Hosts side by side ------------------------------------------------------------------------------------------------
 
 # The figures that stand side by side: the three axes of the answer, each way that they are measured.
-BESIDE = ("above", "own_worst", "malloc_worst", "free_worst", "held", "touched")
+BESIDE = ("above", "own_worst", "own_worst_cycles", "own_worst_ns_per_op", "malloc_worst", "free_worst", "held", "touched")
 
 
 @dataclass(frozen=True)
@@ -301,9 +300,7 @@ def missing(results: Results) -> list[dict[str, str]]:
 
 def _inline(picture: Picture) -> Markup:
     """The picture as SVG within the page, its ids made its own."""
-    text = io.StringIO()
-    picture.figure.savefig(text, format="svg", metadata={"Date": None})
-    svg = text.getvalue()
+    svg = picture.svg()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r'(<image [^>]*) id="[^"]*"', r"\1", svg)  # equal images have equal ids, which nothing refers to
     svg = re.sub(r'(id="|xlink:href="#|url\(#)', rf"\g<1>{picture.name}-", svg)
@@ -403,6 +400,8 @@ def tex(text: str) -> str:
 PAPER_COLUMNS = (
     "above",
     "own_worst",
+    "own_worst_cycles",
+    "own_worst_ns_per_op",
     "malloc_mean",
     "malloc_worst",
     "free_mean",

@@ -137,8 +137,9 @@ def _print_findings(found: Findings) -> None:
     _print(table)
     alarms = found.ways[0].counts[0]
     print(
-        f"\nIn how many comparisons, of {found.rounds} rounds each, a difference was found at the level of "
-        f"{selftest_stat.ALPHA:.0%}; against itself, these\nare false alarms. In one sweep: {alarms}."
+        f"\nIn how many comparisons, of {found.rounds} rounds each, a difference was found: in one sweep at p = "
+        f"{selftest_stat.LEVEL:.0%}, so that fewer than {selftest_stat.ALPHA:.0%}\nof those against itself, which "
+        f"are false alarms, are. They were {alarms}."
     )
 
 

@@ -126,16 +126,16 @@ def _signs_that_differ_as_much(differences: npt.NDArray[np.int64]) -> float:
     return float(min(1.0, share[np.abs(sums) >= abs(differences.sum())].sum()))
 
 
-FAR = 2.0  # times the median difference: from there on, the larger a difference, the less it counts
+FAR = 2.0  # times the median difference: beyond 0.7 of that, the larger a difference, the less it counts
 STEPS = 100  # that the weights of differences are rounded to
 
 
 def _weighed(differences: Numbers) -> npt.NDArray[np.int64]:
-    """Differences as whole numbers by how much each tells: d / (1 + (d / s)^2), s being FAR times their median size."""
+    """Differences as whole numbers by how much each tells: d exp(-(d / s)^2), s being FAR times their median size."""
     middle = float(np.median(np.abs(differences)))
     steps = np.ones(len(differences))  # where most rounds tell nothing, the others tell which was slower, and no more
     if middle > 0:
-        weights = np.abs(differences) / (1 + (differences / (FAR * middle)) ** 2)
+        weights = np.abs(differences) * np.exp(-((differences / (FAR * middle)) ** 2))
         steps = np.maximum(np.rint(weights / weights.max() * STEPS), 1)
     weighed: npt.NDArray[np.int64] = (steps * np.sign(differences)).astype(np.int64)
     return weighed
@@ -157,9 +157,9 @@ def paired_difference(a: Sequence[float] | Numbers, b: Sequence[float] | Numbers
     Were there no difference, either might have taken either time of a round, and the logarithm of their ratio might have
     either sign: p is the share of all signs with which these differences add up to as much (R. Fisher, The Design of
     Experiments (1935), 21). Exact, whatever the noise; what slows a whole round cancels. A difference far beyond the
-    others' is one run that was disturbed, and counts for little (its weight is the score of a long-tailed distribution,
-    P. Huber, Robust Statistics (1981), 4.8): ranks would make the most of it. The interval is the sign test's, exact as
-    well. The effect size is how often b took longer in a round less how often a did.
+    others' is one run that was disturbed, and counts for next to nothing (its weight comes down to 0 again, as P. Huber,
+    Robust Statistics (1981), 4.8 has it): ranks would make the most of it. The interval is the sign test's, exact as
+    well, and wider than the test's own would be. The effect size is how often b took longer in a round less how often a did.
     """
     first, second = np.asarray(a, dtype=float), np.asarray(b, dtype=float)
     if len(first) != len(second):
@@ -170,16 +170,19 @@ def paired_difference(a: Sequence[float] | Numbers, b: Sequence[float] | Numbers
     return Difference(sign_interval(second / first), float(np.sign(second - first).mean()), p)
 
 
-def rounds_needed(alike: Sequence[float] | Numbers, ratio: float, power: float, most: int) -> int:
-    """How many rounds paired_difference() needs to be sure of a ratio of b to a in `power` of the comparisons, where the
-    ratios of two that are alike scatter as these do: by trying out draws of them. `most` where so many do not do."""
+def rounds_needed(
+    alike: Sequence[float] | Numbers, ratio: float, power: float, most: int, level: float = 1 - CONFIDENCE
+) -> int:
+    """How many rounds paired_difference() needs to find a ratio of b to a at that level in `power` of the comparisons,
+    where the ratios of two that are alike scatter as these do: by trying out draws of them. `most` where so many do not
+    do."""
     random = np.random.default_rng(SEED)
     scatter = np.asarray(alike, dtype=float) / np.median(alike)
-    below, enough = 5, most  # six are the fewest that have an interval
+    below, enough = 5, most  # of five, all slower, p is 1 / 16
     while enough - below > 1 + below // 20:
         rounds = (below + enough) // 2
         drawn = random.choice(scatter, (TRIALS, rounds)) * ratio
-        found = sum(paired_difference(np.ones(rounds), one).sure() for one in drawn)
+        found = sum(paired_difference(np.ones(rounds), one).p <= level for one in drawn)
         below, enough = (below, rounds) if found >= power * TRIALS else (rounds, enough)
     return enough
 

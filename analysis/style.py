@@ -121,6 +121,12 @@ def nanoseconds(value: float) -> str:
     return f"{value:.3g} ns"
 
 
+TITLE = 26  # letters that a line above a panel has room for
+
+
 def panel_title(axes: Axes, title: str) -> None:
-    """The name of a panel, left above it."""
+    """The name of a panel, left above it; a long one, of a model with its options, in two lines."""
+    if len(title) > TITLE:
+        cut = max(title.rfind(mark, 0, TITLE) for mark in ": ") + 1 or TITLE
+        title = f"{title[:cut]}\n{title[cut:]}"
     axes.set_title(title, loc="left", fontweight="bold")

@@ -15,10 +15,12 @@ import numpy as np
 import pandas as pd
 
 from analysis import style
-from analysis.load import FLOOR, Results
+from analysis.load import FLOOR, LATENCY_UNITS, Results
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
 TIMES = ("time", "worst")  # of the axes
+
+UNIT_WORDS = {"ns": "ns", "cycles": "cycles", "ns_per_op": "ns/op of a batch"}  # of the slowest op
 
 # Column, what it is in words, its unit where the words do not say it, and how its figures are written.
 AXES = {
@@ -38,10 +40,12 @@ class Study:
     hash: str
     table: pd.DataFrame
     emulated: bool = False
+    worst_unit: str = "ns"
 
     def axis_text(self, axis: str) -> str:
         """An axis in words with its unit; it says so where its figures are times of an emulated machine."""
         words, unit, _ = AXES[axis]
+        unit = self.worst_unit if axis == "worst" else unit
         parts = [words, unit, "emulated" if self.emulated and axis in TIMES else ""]
         return ", ".join(part for part in parts if part)
 
@@ -73,28 +77,38 @@ def _worst_instructions(rows: pd.DataFrame) -> pd.Series:
     return rows.assign(value=worst).groupby("allocator")["value"].max()
 
 
+def _own_worst(latencies: dict[str, pd.DataFrame], host: str, hash_: str) -> tuple[pd.Series, str]:
+    """The allocators' own worst cases in the first unit that one of them has, and its name: units are not mixed."""
+    found, said = pd.Series(dtype=float), UNIT_WORDS[LATENCY_UNITS[0]]
+    for unit, part in latencies.items():
+        cells = part[(part["host"] == host) & (part["hash"] == hash_)].groupby("allocator")["value"]
+        found = cells.last()[cells.count() > 1]  # of all runs so far; one cannot tell interrupts apart
+        if len(found):
+            said = UNIT_WORDS[unit]
+            break
+    return found, said
+
+
 def studies(results: Results) -> Iterator[Study]:
     """Every trace of every host, in the order of first appearance."""
     parts = {
         "time": results.figure("throughput", "above_floor_ns_per_op"),
         "memory": results.figure("space", "touched_peak_per_requested_peak"),
-        "worst": results.figure("latency", "worst_of_least_ns"),
         "worst_instructions": results.of_pass("instructions"),
     }
+    latencies = {unit: results.figure("latency", f"worst_of_least_{unit}") for unit in LATENCY_UNITS}
     for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
         columns = {}
         for name, part in parts.items():
             mine = part[(part["host"] == host) & (part["hash"] == hash_)]
             if name == "worst_instructions":
                 columns[name] = _worst_instructions(mine)
-            elif name == "worst":  # each run's row has the least so far: the last is of all
-                cells = mine.groupby("allocator")["value"]
-                columns[name] = cells.last()[cells.count() > 1]  # one run cannot tell interrupts apart
             else:
                 columns[name] = _median(mine)
+        columns["worst"], unit = _own_worst(latencies, str(host), str(hash_))
         known = [name for name in dict.fromkeys(rows["allocator"]) if not is_yardstick(name)]
         table = pd.DataFrame(columns, index=known, dtype=float)
-        yield Study(str(host), str(trace), str(hash_), table, bool(rows.iloc[0]["emulated"]))
+        yield Study(str(host), str(trace), str(hash_), table, bool(rows.iloc[0]["emulated"]), unit)
 
 
 def pareto(table: pd.DataFrame, columns: Sequence[str]) -> list[str]:

@@ -6,6 +6,7 @@ from analysis.plots.instructions import instructions
 from analysis.plots.latency import latency
 from analysis.plots.memory import fragmentation, memory
 from analysis.plots.pareto import pareto
+from analysis.plots.scaling import scaling
 from analysis.plots.throughput import throughput
 
 PICTURES: dict[str, Maker] = {
@@ -16,4 +17,5 @@ PICTURES: dict[str, Maker] = {
     "fragmentation": fragmentation,
     "heapmap": heapmap,
     "pareto": pareto,
+    "scaling": scaling,
 }

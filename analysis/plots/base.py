@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -9,9 +10,11 @@ from dataclasses import dataclass, field
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import LogLocator, NullFormatter
+from matplotlib.ticker import LogLocator, NullLocator
 
 from analysis import style
 from analysis.load import Results
@@ -35,6 +38,16 @@ class Picture:
     figure: Figure
     caption: str
     rows: list[Row] = field(default_factory=list)
+
+    def svg(self) -> str:
+        """The picture as SVG. As savefig() does it, which lays the panels out by drawing everything once in vain."""
+        engine = self.figure.get_layout_engine()
+        if engine is not None:
+            engine.execute(self.figure)
+            self.figure.set_layout_engine("none")
+        text = io.StringIO()
+        FigureCanvasSVG(self.figure).print_svg(text, metadata={"Date": None})
+        return text.getvalue()
 
     def close(self) -> None:
         """Frees the figure."""
@@ -82,6 +95,12 @@ class Sheet:
     figure: Figure
     panels: list[Axes]
     foot: SubFigure
+    columns: int
+
+    def label_height(self, words: str) -> None:
+        """Names the vertical axis of the panels that stand on the left."""
+        for axes in self.panels[:: self.columns]:
+            axes.set_ylabel(words)
 
     def legend(self, specs: Iterable[str], lines: bool = True, extra: Sequence[Line2D] = ()) -> None:
         """Names the allocators, and what else is drawn."""
@@ -101,10 +120,15 @@ class Sheet:
         self.foot.legend(handles=handles, loc="center", ncols=LEGEND_COLUMNS, handlelength=2.6)
 
 
-def sheet(count: int, entries: int, height: float = PANEL, across: int = 3, share: bool = True) -> Sheet:
-    """So many panels, `across` in a line, each `height` inches high; a legend of so many entries below. Panels share
-    their axes, so that they can be compared by eye."""
-    columns = min(across, count)
+def columns_of(count: int) -> int:
+    """How many panels stand in a line: three, or where that leaves a single one over, two."""
+    return 2 if count == 4 else min(3, count)
+
+
+def sheet(count: int, entries: int, height: float = PANEL, share: bool = True) -> Sheet:
+    """So many panels, each `height` inches high; a legend of so many entries below. Panels share their axes, so that
+    they can be compared by eye."""
+    columns = columns_of(count)
     lines = math.ceil(count / columns)
     below = 0.1 + 0.17 * math.ceil(entries / LEGEND_COLUMNS)
     figure = plt.figure(figsize=(WIDTH, height * lines + below), layout="constrained")
@@ -115,7 +139,7 @@ def sheet(count: int, entries: int, height: float = PANEL, across: int = 3, shar
         axes.remove()
     for axes in flat[:count]:  # each has a title of its axis, which wants numbers
         axes.xaxis.set_tick_params(labelbottom=True)
-    return Sheet(figure, flat[:count], foot)
+    return Sheet(figure, flat[:count], foot, columns)
 
 
 def by_trace(table: pd.DataFrame) -> Iterator[tuple[str, pd.DataFrame]]:
@@ -132,13 +156,21 @@ def time_label(axes: Axes, words: str, unit: str, rows: pd.DataFrame) -> None:
     axes.set_xlabel(f"{words} [{unit}]" + (", emulated" if rows["emulated"].any() else ""))
 
 
-def plain_log(axes: Axes) -> None:
-    """A logarithmic horizontal axis with plain numbers, at least two of them; once the data are drawn."""
-    axes.set_xscale("log")
-    low, high = axes.get_xlim()
+def log_axes(axes: Axes, *names: str) -> None:
+    """Makes the axes of these names, "x" and "y", logarithmic; without minor ticks, which are most of what a picture of
+    many panels takes to draw, and no more than a decade's grid tells."""
+    for name in names:
+        axes.set(**{f"{name}scale": "log"})
+        getattr(axes, f"{name}axis").set_minor_locator(NullLocator())
+
+
+def plain_log(axes: Axes, name: str = "x") -> None:
+    """Makes the axis of this name logarithmic, with plain numbers, at least two of them; once the data are drawn."""
+    log_axes(axes, name)
+    axis: Axis = getattr(axes, f"{name}axis")
+    low, high = axis.get_view_interval()
     steps = (
         (1.0,) if high / low > 50 else (1.0, 2.0, 5.0) if high / low > 4 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     )
-    axes.xaxis.set_major_locator(LogLocator(subs=steps))
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -49,7 +49,10 @@ def _shown(table: pd.DataFrame, selection: Selection) -> pd.DataFrame:
     """A row an allocator, in the order of the images."""
     rows = table.drop_duplicates("allocator", keep="last").set_index("allocator", drop=False)
     specs = style.order_of(rows.index)
-    if not selection.allocators:
+    if selection.allocators:  # as they were named
+        names = list(selection.allocators)
+        specs.sort(key=lambda spec: names.index(spec if spec in names else style.base_name(spec)))
+    else:
         specs = [spec for spec in specs if style.base_name(spec) not in ONE_PLACE]
         specs = sorted(specs, key=lambda spec: FIRST.index(spec) if spec in FIRST else len(FIRST))[:MOST]
     return rows.loc[specs]
@@ -92,8 +95,7 @@ def heapmap(results: Results, selection: Selection) -> Picture:
         maps.append(_draw(axes, row["figures"], colours))
     peak = rows.iloc[0]["figures"]["requested_peak_bytes"] / MIB
     page.panels[0].set_ylim(0, min(max(one.get_extent()[3] for one in maps), HIGHEST * peak))
-    for axes in page.panels[::3]:
-        axes.set_ylabel("memory [MiB]")
+    page.label_height("memory [MiB]")
     scale, beside = page.foot.subplots(1, 2, width_ratios=[3, 1])
     beside.remove()  # room for the legend
     page.figure.colorbar(maps[0], cax=scale, orientation="horizontal").set_label("live [%]")

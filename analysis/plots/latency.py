@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any
+from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
-
-from analysis import style
-from analysis.load import Results
-from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet, time_label
+from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
+from analysis import style
+from analysis.load import LATENCY_UNITS, Results, latency_unit
+from analysis.plots.base import Picture, Selection, by_trace, log_axes, need, rows_of, sheet, time_label
 
 POINTS = 160  # of a curve: finer than its line is wide
 
 
-def _share_above(cell: pd.DataFrame) -> tuple[list[float], list[float]]:
+MARKED = 1 / 40  # of the share of one call: how far down the marks of the worst cases go
+
+# In words, the horizontal axis of each unit.
+AXIS = {"ns": ("time of a call", "ns"), "cycles": ("time of a call", "cycles"), "ns_per_op": ("batch over its ops", "ns")}
+
+
+def _share_above(cell: pd.DataFrame, unit: str) -> tuple[list[float], list[float]]:
     """Times and the share of all calls of all runs that took longer, at no more than POINTS times evenly spaced by their
     logarithm; without the last, whose share is nothing."""
     counts: Counter[float] = Counter()
     for figures in cell["figures"]:
-        for upto, count in figures["histogram"]["upto_ns_and_count"]:
+        for upto, count in figures["histogram"][f"upto_{unit}_and_count"]:
             counts[upto] += count
     times = sorted(counts)
     shares = 1 - np.cumsum([counts[time] for time in times]) / sum(counts.values())
@@ -31,53 +37,77 @@ def _share_above(cell: pd.DataFrame) -> tuple[list[float], list[float]]:
     return [times[at] for at in kept[:-1]], [float(shares[at]) for at in kept[:-1]]
 
 
-def _of_single_calls(figures: dict[str, Any]) -> bool:
-    """Whether the row has calls by the nanosecond: a coarse clock times many at once, another counts cycles."""
-    return "upto_ns_and_count" in figures["histogram"]
+def _panels(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
+    """The rows of each trace and unit: two units have no axis in common."""
+    units = table["figures"].map(latency_unit)
+    for name, rows in by_trace(table):
+        for unit in LATENCY_UNITS:
+            mine = rows[units[rows.index] == unit]
+            if len(mine):
+                yield name, unit, mine
+
+
+def _draw(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look]) -> float:
+    """The curves of one panel; the share that one call is of all runs, where they end."""
+    least_share = 1.0
+    for spec, cell in rows.groupby("allocator"):
+        times, shares = _share_above(cell, unit)
+        axes.step(times, shares, where="post", color=looks[str(spec)].colour, linestyle=looks[str(spec)].dash)
+        calls = sum(count for figures in cell["figures"] for _, count in figures["histogram"][f"upto_{unit}_and_count"])
+        least_share = min(least_share, 1 / calls)
+    log_axes(axes, "x", "y")
+    time_label(axes, *AXIS[unit], rows)
+    return least_share
+
+
+def _mark(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look], end: float) -> None:
+    """The own worst cases below the end of the curves, each on a line of its own, as many lie at nearly one time."""
+    heights = dict(zip(looks, np.geomspace(end / 2, end * MARKED * 1.5, len(looks))))
+    for spec, cell in rows.groupby("allocator"):
+        worst = cell.sort_values("line").iloc[-1]["figures"][f"worst_of_least_{unit}"]
+        if worst is not None:
+            look = looks[str(spec)]
+            axes.plot(
+                worst,
+                heights[str(spec)],
+                color=look.colour,
+                marker=look.marker,
+                markerfacecolor="none",
+                markersize=4,
+            )
 
 
 def latency(results: Results, selection: Selection) -> Picture:
     """Complementary cumulative distributions on log axes, all runs together, the allocator's own worst case marked."""
-    table = selection.of(results.of_pass("latency"))
-    table = need(table[table["figures"].map(_of_single_calls).astype(bool)], "times of single calls", "latency")
-    traces = list(by_trace(table))
+    table = need(selection.of(results.of_pass("latency")), "times of single calls", "latency")
+    panels = list(_panels(table))
     looks = style.looks_of(style.order_of(table["allocator"]))
     worst_mark = Line2D(
         [], [], color="black", marker="o", markerfacecolor="none", linestyle="none", label="own worst case"
     )
-    page = sheet(len(traces), len(looks) + 1, height=2.4)
-    least_share = 1.0
-    for axes, (name, rows) in zip(page.panels, traces):
+    alike = len({unit for _, unit, _ in panels}) == 1
+    page = sheet(len(panels), len(looks) + 1, height=2.4, share=alike)
+    ends = []
+    for axes, (name, unit, rows) in zip(page.panels, panels):
         style.panel_title(axes, name)
-        for spec, cell in rows.groupby("allocator"):
-            look = looks[str(spec)]
-            times, shares = _share_above(cell)
-            axes.step(times, shares, where="post", color=look.colour, linestyle=look.dash)
-            last = cell.sort_values("line").iloc[-1]["figures"]
-            ops = last["histogram"]["upto_ns_and_count"]
-            share = 1 / sum(count for _, count in ops)
-            least_share = min(least_share, share / len(cell))
-            axes.plot(
-                last["worst_of_least_ns"],
-                share,
-                color=look.colour,
-                marker=look.marker,
-                markerfacecolor="none",
-                markersize=6,
-            )
-        axes.set_xscale("log")
-        axes.set_yscale("log")
-        time_label(axes, "time of a call", "ns", rows)
-    for axes in page.panels[::3]:
-        axes.set_ylabel("share of calls slower")
-    page.panels[0].set_ylim(least_share / 2, 1)
+        ends.append(_draw(axes, rows, unit, looks))
+    end = min(ends)
+    for axes, (_, unit, rows) in zip(page.panels, panels):
+        _mark(axes, rows, unit, looks, end)
+        axes.set_ylim(end * MARKED, 1)
+    page.label_height("share slower")
     page.legend(looks, extra=[worst_mark])
     error = float(table["figures"].iloc[0]["histogram"]["relative_error"])
     runs = table.groupby(["hash", "allocator"]).size()
     n = "–".join(str(number) for number in sorted({int(runs.min()), int(runs.max())}))
+    batches = sorted({figures.get("batch_ops", 1) for figures in table["figures"]} - {1})
     caption = (
         f"Share of calls that took longer than a time, n = {n} runs together, interrupts and the clock's own cost "
-        f"included; a time may be read up to {error * 100:.2g} % too high. Hollow marks: the worst case of the "
-        "allocator itself, the largest over all ops of the least time that the op took in any run."
+        f"included; a time may be read up to {error * 100:.2g} % too high. Hollow marks below the curves: the worst case "
+        "of the allocator itself, the largest over all ops of the least time that the op took in any run; their height "
+        "only keeps them apart."
     )
+    if batches:
+        numbers = " or ".join(map(str, batches))
+        caption += f" Where it says batch, {numbers} ops were timed together, and the time is theirs over their number."
     return Picture("latency", page.figure, caption, rows_of(table))

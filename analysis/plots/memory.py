@@ -60,8 +60,7 @@ def memory(results: Results, selection: Selection) -> Picture:
         axes.set_ylim(0, min(axes.get_ylim()[1], HIGHEST * peak))
         axes.set_xlim(0, max(ops))
         axes.set_xlabel("op [thousands]")
-    for axes in page.panels[::3]:
-        axes.set_ylabel("memory [MiB]")
+    page.label_height("memory [MiB]")
     page.legend(held, extra=extra)
     caption = (
         "Memory taken from the page source as the replay goes on, at up to 256 evenly spaced ops of one replay (it "
@@ -95,13 +94,13 @@ def fragmentation(results: Results, selection: Selection) -> Picture:
     most = 0.0
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
-        for _, row in rows.iterrows():
-            left = 0.0
-            for part, colour in PARTS.items():
-                width = row["parts"][part] * 100
-                axes.barh(specs.index(row["allocator"]), width, left=left, color=colour, height=0.7)
-                left += width
-            most = max(most, left)
+        places = [specs.index(spec) for spec in rows["allocator"]]
+        left = np.zeros(len(rows))
+        for part, colour in PARTS.items():
+            widths = np.array([row[part] * 100 for row in rows["parts"]])
+            axes.barh(places, widths, left=left, color=colour, height=0.7)
+            left += widths
+        most = max(most, float(left.max()))
         axes.set_ylim(len(specs) - 0.4, -0.6)
         axes.set_yticks(range(len(specs)), specs)
         axes.grid(axis="y", visible=False)

@@ -42,7 +42,8 @@ def pareto(results: Results, selection: Selection) -> Picture:
         style.panel_title(axes, f"{name} on {study.host}" if several else name)
         worst = table[columns[2]].to_numpy()
         areas = _areas(worst, float(worst.min()), float(worst.max()))
-        for (spec, row), area in zip(table.iterrows(), areas):
+        for place in np.argsort(-areas):  # the small ones over the large
+            spec, row, area = table.index[place], table.iloc[place], areas[place]
             look = looks[str(spec)]
             face = look.colour if spec in kept else "none"
             axes.scatter(
@@ -57,8 +58,7 @@ def pareto(results: Results, selection: Selection) -> Picture:
         plain_log(axes)
         axes.set_xlabel("time above the floor [ns/op]" + (", emulated" if study.emulated else ""))
     page.panels[0].set_ylim(0.95, HIGHEST)
-    for axes in page.panels[:: min(3, len(found))]:
-        axes.set_ylabel("touched / live")
+    page.label_height("touched / live")
     marks = [
         Line2D([], [], color="black", marker="o", linestyle="none", label="in the Pareto set"),
         Line2D(

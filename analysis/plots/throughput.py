@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from analysis import statistics, style
 from analysis.load import FLOOR, Results
 from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, rows_of, sheet, time_label
@@ -28,14 +26,16 @@ def throughput(results: Results, selection: Selection) -> Picture:
         ]
         if len(floor):
             axes.axvline(floor["value"].median(), color="black", linestyle="--", linewidth=0.8)
+        bars: list[tuple[int, float, float, str]] = []
         for spec, cell in rows.groupby("allocator"):
             interval = statistics.median_interval(cell["value"].to_numpy())
             runs.add(interval.n)
-            bars = np.nan_to_num([[interval.median - interval.low], [interval.high - interval.median]])
-            look = looks[str(spec)]
-            axes.errorbar(
-                interval.median, specs.index(str(spec)), xerr=bars, color=look.colour, marker=look.marker
-            )
+            look, place = looks[str(spec)], specs.index(str(spec))
+            axes.plot(interval.median, place, color=look.colour, marker=look.marker)
+            bars.append((place, interval.low, interval.high, look.colour))
+        places, lows, highs, colours = map(list, zip(*bars))
+        axes.hlines(places, lows, highs, colors=colours, linewidth=1)
+        axes.scatter(lows + highs, places * 2, c=colours * 2, s=12, marker="|", linewidths=1)
         axes.set_ylim(len(specs) - 0.5, -0.5)
         axes.set_yticks(range(len(specs)), specs)
         axes.grid(axis="y", visible=False)

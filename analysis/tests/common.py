@@ -12,7 +12,7 @@ sys.dont_write_bytecode = True
 source = os.path.abspath(os.environ.get("top_srcdir", "."))
 sys.path[:0] = [source, os.path.join(source, "driver", "tests")]
 
-for module in ("jsonschema", "numpy", "scipy", "pandas", "rich"):
+for module in ("jsonschema", "fastjsonschema", "numpy", "scipy", "pandas", "rich"):
     try:
         importlib.import_module(module)
     except ImportError:

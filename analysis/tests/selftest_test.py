@@ -16,7 +16,7 @@ import numpy as np
 from analysis import selftest_repeat, selftest_stat
 from analysis.load import load
 
-SWEEPS, ROUNDS = 100, 20
+SWEEPS, ROUNDS = 100, 15
 
 
 def noisy_pool(slower, spread=0.01, drift=0.01, seed=1):
@@ -84,7 +84,7 @@ ok(
     wrong,
 )
 hopeless = {number: values[:10] for number, values in noisy_pool(selftest_stat.PLANTED, spread=1.0).items()}
-hopeless = selftest_stat.smallest_found(hopeless, selftest_stat.within_sweeps, selftest_stat.found_by_test)
+hopeless = selftest_stat.smallest_found(hopeless, selftest_stat.within_sweeps, selftest_stat.found_in_rounds)
 ok(hopeless is None, "where nothing can be told apart, that is said", hopeless)
 
 # Clopper and Pearson: of none in n, the upper bound is 1 - 0.025^(1/n).
