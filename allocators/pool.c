@@ -3,50 +3,54 @@
  *
  * Algorithm: a request goes to the smallest class that holds it, by a table of one entry for every HEAP_ALIGN bytes
  * (above TABLE_REACH, by a search of the classes). A class hands out the block at the head of its list: the one
- * released last. When the list is empty, the next blocks of its current run of pages are linked, a page of them at
- * most, so that creation and growth touch no block, and yet every request but one in many takes the same path. A run
- * that follows the class's last is joined to it. Blocks have no header: which class a block belongs to is found by its
- * page in a page map, and not even asked when there is one class only. Which sizes to offer is chosen from the sizes of
- * the work so that the least is wasted (classes.h), or by the option `sizes`; when nothing is known, powers of two are
- * offered. (Free lists through fixed-size blocks: Knuth, TAOCP 1, 2.2.3; Kenwright, "Fast Efficient Fixed-Size Memory
- * Pool", 2012, for the watermark that makes creation free.)
+ * released last. Fresh blocks are on the list without having been linked: where a link is NULL, the next block follows
+ * the block itself, and pages that are known to be zero are full of such links. In other pages they are written, for
+ * BATCH blocks at a time. A run that follows the class's last is joined to it. Blocks have no header: which class a
+ * block belongs to is found by its page in a page map, and not even asked when there is one class only. Which sizes to
+ * offer is chosen from the sizes of the work so that the least is wasted (classes.h), or by the option `sizes`; when
+ * nothing is known, powers of two are offered. (Free lists through fixed-size blocks: Knuth, TAOCP 1, 2.2.3; Kenwright,
+ * "Fast Efficient Fixed-Size Memory Pool", 2012, for a list that nobody links when it is made.)
  *
- * Cost: O(1), but for the page source's part. On x86-64, with one class: alloc() 8 instructions and release() 6; with
- * more, 14 (and a search above TABLE_REACH) and 14. Always the same, but for the alloc() that finds the list empty: it
- * links up to 64 blocks that were never handed out, in 5 instructions each, and takes pages if there are none.
+ * Cost: O(1), but for the page source's part. On x86-64, alloc() 16 instructions (and a search above TABLE_REACH), and
+ * release() 6 with one class, 14 with more. Always the same, without a branch, but for the alloc() that finds the list
+ * empty: that takes pages, or, in pages not known to be zero, writes BATCH links.
  * Bound: a class never gives its pages back, so that held memory is the sum over the classes of their peaks: at worst
  * as many times the live bytes as there are classes. Overhead per block: none but the rounding to its class; per heap:
  * a page or two, a page for each 4 MiB of addresses in use, and less than 1/64 of a run that could not be joined. A
  * request larger than the largest class is refused. Checked by: check(), the model checker in tests/, tests/simple.c
  * for memory, and the instruction pass for the bounds on alloc() and release().
  *
- *   a class:  run [ free ][ used ][ free ][ linked ][ linked ][ never used ····· ]        free ─► … ─► linked ─► NULL
- *                                                             ^ fresh      ^ last
+ *   a class:  run [ free ][ used ][ free ][ fresh ][ fresh ][ not yet listed ··· ]     free ─► … ─► fresh ─► LIST_END
+ *                                                            ^ ready              ^ last
  */
 #include "allocators/classes.h"
 #include "allocators/page_map.h"
 
-#define TABLE_REACH ((size_t)8192) /* bytes up to which the class is looked up in the table */
-#define BATCH       64             /* blocks linked at once, at most */
+#define TABLE_REACH ((size_t)8192)           /* bytes up to which the class is looked up in the table */
+#define LIST_END    ((struct free_block *)1) /* no block's address, and not the link of a fresh one */
+#define BATCH       16                       /* blocks of pages not known to be zero that are made ready at once */
+#define GROWTH      16                       /* pages up to which a class's step grows */
 
 struct free_block {
-    struct free_block *next;   /* released before this one */
+    struct free_block *next;   /* released before this one; NULL: the block is fresh, and the next one follows it */
     struct free_block *higher; /* by address; scratch of walk() */
 };
 _Static_assert(sizeof(struct free_block) <= HEAP_ALIGN, "the smallest block holds both links");
 
 struct pool {
-    struct free_block *free;
-    char *fresh, *last;         /* blocks never linked: from `fresh` to the last that fits; none when last < fresh */
+    struct free_block *free;    /* the block to hand out next; LIST_END: there is none */
+    char *ready;                /* fresh blocks up to here are on the list */
+    char *last;                 /* and from there up to here not yet; the end of the run's last block */
     uintptr_t zero;             /* what is fresh and at or above this is all zero */
     size_t size;                /* of its blocks; 0: the class that refuses */
-    size_t step;                /* pages to take at once, at least */
+    size_t step;                /* pages to take at once */
+    size_t over;                /* bytes of these in which no further block fits */
+    size_t rest;                /* bytes behind `last` in its run */
     size_t held;                /* pages */
-    size_t batch;               /* bytes of the blocks linked at once */
-} __attribute__((aligned(64))); /* what an operation needs is in one cache line */
+} __attribute__((aligned(64))); /* what an operation needs is in the first cache line */
 
 struct heap {
-    size_t only; /* the size of the class and one, when there is but one class; else 0 */
+    bool only; /* there is but one class */
     size_t nclasses;
     struct page_map map;
     uint16_t table[TABLE_REACH / HEAP_ALIGN + 1]; /* of each rounded size the class, see name_of() */
@@ -87,23 +91,23 @@ static size_t choose_sizes(const struct page_source *source, const struct heap_c
     return classes_from_work(source, config->sizes, config->nsizes, classes, most);
 }
 
-/* The shortest run of which blocks of `size` leave less than 1/64 unused; when none of 16 pages more than a block's
- * does, the one that leaves the least. By subtraction: small processors cannot divide. */
-static size_t run_step(size_t size, size_t page_size)
+/* Sets step to the shortest run of which blocks of the class leave less than 1/64 unused; when none of 16 pages more
+ * than a block's does, to the one that leaves the least. By subtraction: small processors cannot divide. */
+static void choose_step(struct pool *class, size_t page_size)
 {
-    const size_t first = alloc_whole_pages(size + page_size - 1, page_size);
-    size_t rest = first * page_size, least = SIZE_MAX, step = first;
+    const size_t first = alloc_whole_pages(class->size + page_size - 1, page_size);
+    size_t rest = first * page_size;
+    class->over = SIZE_MAX;
     for (size_t n = first; n <= first + 16; n++, rest += page_size) {
-        while (rest >= size)
-            rest -= size;
-        if (rest < least) {
-            least = rest;
-            step = n;
+        while (rest >= class->size)
+            rest -= class->size;
+        if (rest < class->over) {
+            class->over = rest;
+            class->step = n;
         }
         if (rest < n * (page_size / 64))
             break;
     }
-    return step;
 }
 
 /* What the table and the page map call a class: its offset in the heap, which is never 0. */
@@ -115,15 +119,6 @@ static inline uint16_t name_of(const struct heap *heap, const struct pool *class
 static inline struct pool *class_named(const struct heap *heap, uint16_t name)
 {
     return (struct pool *)((uintptr_t)heap + name);
-}
-
-/* Of blocks of `size`, as many as a page has, one at least: their bytes. */
-static size_t batch_for(size_t size, size_t page_size)
-{
-    size_t bytes = size;
-    while (bytes < BATCH * size && bytes + size <= page_size)
-        bytes += size;
-    return bytes;
 }
 
 static void fill_table(struct heap *heap)
@@ -146,13 +141,12 @@ static struct heap *pool_create(const struct page_source *source, const struct h
     if (heap == NULL)
         return NULL;
     heap->nclasses = n;
-    heap->only = n == 1 ? sizes[0] + 1 : 0;
+    heap->only = n == 1;
     for (size_t i = 0; i <= n; i++) {
-        const size_t size = i < n ? sizes[i] : 0;
-        heap->classes[i] = (struct pool){.fresh = (char *)1,
-                                         .size = size,
-                                         .step = i < n ? run_step(size, source->page_size) : 0,
-                                         .batch = batch_for(size, source->page_size)};
+        heap->classes[i] = (struct pool){.size = i < n ? sizes[i] : 0};
+        heap->classes[i].free = LIST_END;
+        if (i < n)
+            choose_step(&heap->classes[i], source->page_size);
     }
     fill_table(heap);
     page_map_open(&heap->map, source, (char *)heap + bytes, npages * source->page_size - bytes);
@@ -175,7 +169,7 @@ static void pool_destroy(struct heap *heap)
 /* ---- Classes
  * --------------------------------------------------------------------------------------------------------- */
 
-static __attribute__((noinline)) struct pool *search_class(struct heap *heap, size_t size)
+static struct pool *search_class(struct heap *heap, size_t size)
 {
     size_t low = 0, high = heap->nclasses;
     while (low < high) {
@@ -206,22 +200,31 @@ static inline struct pool *class_of(const struct heap *heap, const void *block)
 static void add_run(struct heap *heap, struct pool *class, char *pages, size_t npages, size_t dirty)
 {
     const size_t bytes = npages << heap->map.shift;
-    const bool joins = class->held > 0 && pages == class->last + class->size;
+    const bool joins = class->last != NULL && pages == class->last + class->rest;
+    size_t over = class->over;
+    if (ALLOC_UNLIKELY(npages != class->step))
+        for (over = bytes; over >= class->size;)
+            over -= class->size;
+    over += joins ? class->rest : 0;
     page_map_set(&heap->map, pages, npages, name_of(heap, class), !joins);
-    if (!joins)
-        class->fresh = pages;
     if (!joins || dirty > 0)
         class->zero = (uintptr_t)pages + dirty;
-    class->last = pages + bytes - class->size;
+    class->ready = joins ? class->last : pages;
+    class->rest = over - (over >= class->size ? class->size : 0);
+    class->last = pages + bytes - class->rest;
     class->held += npages;
 }
 
-/* Gives a class fresh blocks. The step grows with what it holds, by less than 1/256 of that. */
+/* Gives a class that has no block fresh ones. The step grows with what it holds, to no more than 1/256 of that. */
 static bool grow(struct heap *heap, struct pool *class)
 {
     const struct page_source *source = &heap->map.source;
     const size_t least = alloc_whole_pages(class->size + source->page_size - 1, source->page_size);
-    size_t npages = ALLOC_MAX(class->step, class->held / 256);
+    if (class->held >= 512 * class->step && class->step < GROWTH) {
+        class->step *= 2;
+        class->over = 2 * class->over - (2 * class->over >= class->size ? class->size : 0);
+    }
+    size_t npages = class->step;
     char *pages = source->alloc_page(source->ctx, npages);
     if (pages == NULL && npages > least)
         pages = source->alloc_page(source->ctx, npages = least);
@@ -236,54 +239,72 @@ static bool grow(struct heap *heap, struct pool *class)
     return true;
 }
 
-/* For a class whose list is empty: takes its first fresh block, and links the next ones. NULL: exhausted, or it is the
- * class that refuses. */
-static __attribute__((noinline)) void *refill_and_take(struct heap *heap, struct pool *class)
+/* Lists fresh blocks: all of them if they are zero, else some, since each takes its time. A page that is zero is
+ * written to before its first link is read, since an operating system would stop twice for it else. */
+static void make_ready(const struct heap *heap, struct pool *class)
 {
-    if (class->fresh > class->last && (class->size == 0 || !grow(heap, class)))
-        return NULL;
-    const size_t size = class->size;
-    char *block = class->fresh, *next = block + size, *last = ALLOC_MIN(block + class->batch - size, class->last);
-    struct free_block **link = &class->free;
-    for (; next <= last; next += size) {
-        *link = (struct free_block *)next;
-        link = &((struct free_block *)next)->next;
-    }
-    *link = NULL;
-    class->fresh = next;
-    return block;
+    const size_t size = class->size, stride = ALLOC_MAX(size, heap->map.source.page_size);
+    char *at = class->ready;
+    class->free = (struct free_block *)at;
+    for (size_t i = 0; i < BATCH && at < class->last && (uintptr_t)at < class->zero; i++, at += size)
+        ((struct free_block *)at)->next = NULL;
+    class->ready = (uintptr_t)at < class->zero ? at : class->last;
+    for (; at < class->ready; at += stride)
+        ((struct free_block *)at)->next = NULL;
+    ((struct free_block *)(class->ready - size))->next = LIST_END;
 }
 
 /* ---- The contract
  * ---------------------------------------------------------------------------------------------------- */
 
+static void *take(struct heap *heap, struct pool *class);
+
+/* For a class without a block that is ready; the one that refuses never has one. NULL: exhausted. */
+static __attribute__((noinline)) void *take_slowly(struct heap *heap, struct pool *class)
+{
+    if (class->ready == class->last && (class->size == 0 || !grow(heap, class)))
+        return NULL;
+    make_ready(heap, class);
+    return take(heap, class);
+}
+
+/* No branch but for a class without a block: what follows a fresh block is chosen, not jumped to. */
 static inline void *take(struct heap *heap, struct pool *class)
 {
     struct free_block *block = class->free;
-    if (ALLOC_UNLIKELY(block == NULL))
-        return refill_and_take(heap, class);
-    class->free = block->next;
+    if (ALLOC_UNLIKELY(block == LIST_END))
+        return take_slowly(heap, class);
+    struct free_block *behind = (struct free_block *)((uintptr_t)block + class->size);
+    class->free = block->next != NULL ? block->next : behind;
     return block;
+}
+
+/* Apart, so that the usual path calls nothing and needs no frame. */
+static __attribute__((noinline)) void *search_and_take(struct heap *heap, size_t size)
+{
+    return take(heap, search_class(heap, size));
 }
 
 static void *pool_alloc(struct heap *heap, size_t size)
 {
-    if (size < heap->only)
-        return take(heap, heap->classes);
+    if (ALLOC_UNLIKELY(size > TABLE_REACH))
+        return search_and_take(heap, size);
     return take(heap, class_for(heap, size));
 }
 
-/* A block that was never handed out may be known to be zero; one that was linked has been written. */
+/* A fresh block may be known to be zero. That it is fresh, only its link tells, or that it is the first on the list;
+ * the last of a run is taken for a released one. */
 static void *pool_zalloc(struct heap *heap, size_t size)
 {
-    struct pool *class = size < heap->only ? heap->classes : class_for(heap, size);
-    const bool fresh = class->free == NULL;
-    char *block = take(heap, class);
+    struct pool *class = class_for(heap, size);
+    const bool first = class->free == LIST_END;
+    struct free_block *block = take(heap, class);
     size_t dirty = size;
     if (block == NULL)
         return NULL;
-    if (fresh)
+    if (first || block->next == NULL)
         dirty = class->zero > (uintptr_t)block ? ALLOC_MIN(size, class->zero - (uintptr_t)block) : 0;
+    block->next = NULL;
     return __builtin_memset(block, 0, dirty);
 }
 
@@ -295,7 +316,7 @@ static inline void put(struct pool *class, struct free_block *block)
 
 static void pool_release(struct heap *heap, void *block)
 {
-    if (heap->only > 0)
+    if (heap->only)
         put(heap->classes, block);
     else
         put(class_of(heap, block), block);
@@ -314,7 +335,7 @@ static void *pool_aligned(struct heap *heap, size_t align, size_t size)
 
 static size_t pool_usable(const struct heap *heap, const void *block)
 {
-    return heap->only > 0 ? heap->classes->size : class_of(heap, block)->size;
+    return class_of(heap, block)->size;
 }
 
 extern const struct allocator allocator_pool;
@@ -332,10 +353,18 @@ static void *pool_resize(struct heap *heap, void *block, size_t size)
 /* ---- Inspection
  * ------------------------------------------------------------------------------------------------------ */
 
-/* What walk() keeps: for each class, its free blocks not yet met, by address. */
+/* What walk() keeps: for each class, its released blocks not yet met, by address, and the first of its fresh ones. */
 struct walk {
     struct free_block *rest[CLASSES_MOST];
+    struct free_block *fresh[CLASSES_MOST];
 };
+
+/* A list leads through the released blocks to the first fresh one, or, when there is none on it but one that looks like
+ * a released one, to its end. */
+static bool is_released(const struct free_block *block)
+{
+    return block != LIST_END && block->next != NULL;
+}
 
 static struct free_block *merge(struct free_block *a, struct free_block *b)
 {
@@ -350,30 +379,35 @@ static struct free_block *merge(struct free_block *a, struct free_block *b)
     return head;
 }
 
-/* The free blocks by address, linked through `higher`: a merge sort whose bin i holds 2^i blocks. The free list itself,
- * and with it the heap's behaviour, stays as it is. */
-static struct free_block *sort_free(struct free_block *list)
+/* The released blocks by address, linked through `higher`: a merge sort whose bin i holds 2^i blocks. The free list
+ * itself, and with it the heap's behaviour, stays as it is. *fresh: the block that it ends with. */
+static struct free_block *sort_released(const struct pool *class, struct free_block **fresh)
 {
     struct free_block *bins[8 * sizeof(size_t)] = {NULL}, *all = NULL;
     const size_t nbins = sizeof bins / sizeof *bins;
-    for (struct free_block *block = list; block != NULL; block = block->next) {
+    struct free_block *block = class->free;
+    for (; is_released(block); block = block->next) {
         struct free_block *carry = block;
         size_t i = 0;
         for (carry->higher = NULL; bins[i] != NULL; bins[i++] = NULL)
             carry = merge(bins[i], carry);
         bins[i] = carry;
     }
+    *fresh = block != LIST_END ? block : (struct free_block *)class->ready;
     for (size_t i = 0; i < nbins; i++)
         all = merge(bins[i], all);
     return all;
 }
 
-static bool visit_run(const struct pool *class, struct free_block **rest, uintptr_t at, uintptr_t end,
-                      heap_visit *visit, void *arg)
+static bool visit_run(const struct heap *heap, struct walk *walk, uintptr_t at, uintptr_t end, heap_visit *visit,
+                      void *arg)
 {
+    const struct pool *class = class_of(heap, (void *)at);
+    const uintptr_t first = (uintptr_t)walk->fresh[class - heap->classes];
+    struct free_block **rest = &walk->rest[class - heap->classes];
     for (; end - at >= class->size; at += class->size) {
         const bool released = (uintptr_t)*rest == at;
-        const bool fresh = at >= (uintptr_t) class->fresh && at <= (uintptr_t) class->last;
+        const bool fresh = at >= first && at < (uintptr_t) class->last;
         if (released)
             *rest = (*rest)->higher;
         if (!visit(&(struct heap_block){(void *)at, class->size, !released && !fresh}, arg))
@@ -386,11 +420,10 @@ static bool walk_runs(const struct heap *heap, struct walk *walk, heap_visit *vi
 {
     uintptr_t page, end;
     for (size_t i = 0; i < heap->nclasses; i++)
-        walk->rest[i] = sort_free(heap->classes[i].free);
+        walk->rest[i] = sort_released(&heap->classes[i], &walk->fresh[i]);
     for (uintptr_t at = 0; page_map_next(&heap->map, at, &page); at = end) {
-        const struct pool *class = class_of(heap, (void *)page);
         end = page_map_run_end(&heap->map, page);
-        if (!visit_run(class, &walk->rest[class - heap->classes], page, end, visit, arg))
+        if (!visit_run(heap, walk, page, end, visit, arg))
             return false;
     }
     return true;
@@ -408,18 +441,25 @@ static bool visit_nothing(const struct heap_block *block, void *arg)
     return true;
 }
 
-/* Before free lists are followed: they end, and stay in pages of their class. */
+/* Before free lists are followed: they stay in pages of their class, and end with the fresh blocks. */
 static const char *check_list(const struct heap *heap, size_t i)
 {
     const struct pool *class = &heap->classes[i];
     size_t left = class->held << heap->map.shift;
-    for (const struct free_block *block = class->free; block != NULL; block = block->next) {
+    const struct free_block *block = class->free;
+    for (; block != LIST_END; block = block->next) {
         if (page_map_find(&heap->map, block) != name_of(heap, class))
             return "a free list leads out of its class's pages";
+        if (block->next == NULL)
+            break;
         if (left < class->size)
             return "a free list holds more blocks than its class has";
         left -= class->size;
     }
+    const char *first = block != LIST_END ? (const char *)block : class->ready;
+    const size_t fresh = (size_t)(class->last - first);
+    if (fresh > left || alloc_divide(fresh, class->size) * class->size != fresh)
+        return "a free list does not end with its class's fresh blocks";
     return NULL;
 }
 
