@@ -37,7 +37,9 @@ TESTS += $(pi_tests)
 # A board in QEMU: a small model in make check, all recordings in make check-board.
 EXTRA_DIST += driver/pi/tests/vm.py
 dist_check_SCRIPTS += driver/pi/tests/qemu_board.py
+if !CROSS_COMPILING
 TESTS += driver/pi/tests/qemu_board.py
+endif
 
 ## make check-board: all shipped recordings on an arm64 Linux in QEMU, by 64-bit and 32-bit programs
 .PHONY: check-board
