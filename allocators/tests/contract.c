@@ -80,7 +80,7 @@ static void test_variants(void **state)
     const struct pair *pair = *state;
     char spec[200];
     for (size_t k = 1; option_variant(pair->allocator, k, spec, sizeof spec); k++)
-        run_mixes(pair, spec, 4096, DEFAULT_OPS / 10);
+        run_mixes(pair, spec, 4096, ALLOC_MIN(pair->ops, DEFAULT_OPS) / 10);
 }
 
 /* ---- Requests for pages that fail

@@ -58,7 +58,8 @@ build() {
 # enter_build MACHINE NAME PACKAGES OPTION...: goes to the build cross/MACHINE/NAME, which is configured with the
 # options; sets $revision, for make. The libraries of another machine come from the Debian
 # packages; this machine's own are as they are. The build is of a copy of the sources, as a release would have them, for
-# those of a tree that is configured in place cannot be configured again. One such build at a time.
+# those of a tree that is configured in place cannot be configured again. It is this process' until that ends; others of
+# the same name wait.
 enter_build() {
     machine=$1 name=$2 packages=$3
     shift 3
@@ -68,19 +69,19 @@ enter_build() {
     compiler=$(compiler_for "$machine") || exit 4
     unset MAKEFLAGS MFLAGS MAKELEVEL # this may be run by make, whose flags are of another build
     mkdir -p "cross/$machine/$name"
-    exec 9>cross/lock
+    exec 9>"cross/$machine/$name.lock"
     flock -n 9 || {
-        echo "waiting for another build in cross/" >&2
+        echo "waiting for another build in cross/$machine/$name" >&2
         flock 9
     }
     log=$PWD/cross/$machine/$name.log
     : >"$log"
-    quietly make -s distdir distdir=cross/source
+    quietly flock cross/lock make -s distdir distdir="cross/$machine/$name-source"
     cd "cross/$machine/$name" || exit 4
     find_libraries
-    if [ ! -f Makefile ]; then
+    if ! grep -qx "srcdir = ../$name-source" Makefile 2>/dev/null; then
         echo "configuring for $machine" >&2
-        quietly ../../source/configure --quiet --host="$triplet" CC="$compiler" PKG_CONFIG=pkg-config "$@"
+        quietly "../$name-source/configure" --quiet --host="$triplet" CC="$compiler" PKG_CONFIG=pkg-config "$@"
     fi
     revision=$(test ! -e "$pi/../../.git" || git -C "$pi" describe --always --dirty 2>/dev/null || true)
     echo "building for $machine" >&2

@@ -27,6 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
         "--runs=3",
         "--arena=min",
         "--passes=space,throughput,latency",
+        "--latency-batch=1",
         "--format=csv",
         f"--json={path}",
         small,

@@ -26,7 +26,8 @@ def errors(found):
     return [f"{row['pass']}: {list(e.path)}: {e.message[:200]}" for row in found for e in validator.iter_errors(row)]
 
 
-result = replay("--alloc=null,libc,watermark,null-inline", f"--alloc={FAULTY}:fault=refuse:at=5", "--runs=2", "--json=-", small)
+EVERY = ("--alloc=null,libc,watermark,null-inline", f"--alloc={FAULTY}:fault=refuse:at=5", "--latency-batch=1")
+result = replay(*EVERY, "--runs=2", "--json=-", small)
 found = rows(result.stdout)
 ok(len(found) == 19, "--json=- is one JSON document a line, and nothing else", result.stdout[:2000])
 ok(errors(found) == [], "every row is as the schema says", "\n".join(errors(found)))

@@ -15,6 +15,8 @@ OTHER_ABI = os.path.join(BUILD, "driver", "tests", "other_abi.so")
 with open(REPLAY, "rb") as _program:
     WORD_BITS = 32 * _program.read(5)[4]  # of what is tested, which may be of another machine: the class of an ELF file
 
+PATIENCE_S = 1200 if os.environ.get("HEAPBENCH_EMULATED") else 120  # the longest time for a replay
+
 _count = 0
 _failed = 0
 
@@ -44,7 +46,7 @@ def finish():
 
 def replay(*args, **kwargs):
     """Runs ./replay to its end; stdout, stderr and returncode of the result."""
-    return subprocess.run([REPLAY, *args], capture_output=True, text=True, timeout=120, **kwargs)
+    return subprocess.run([REPLAY, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
 
 def rows(text):

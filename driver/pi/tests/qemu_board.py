@@ -7,10 +7,12 @@ What the rows say of the board is compared with what it is, and no time leaves i
 import glob
 import json
 import os
+import queue
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 sys.dont_write_bytecode = True
 source = os.path.abspath(os.environ.get("top_srcdir", "."))
@@ -21,6 +23,7 @@ import vm  # noqa: E402
 WHOLE = os.environ.get("BOARD_TRACES") == "all"
 MACHINES = {"aarch64": 64, "armhf": 32}
 PI_BENCH = os.path.join(BUILD, "driver", "pi", "pi-bench")
+SYSROOT = os.path.join(BUILD, "cross", "board")
 MODEL = "model:churn:live=500:ops=5000"
 SWEEP_S = 3600  # the longest time for one trace and all allocators
 
@@ -39,17 +42,10 @@ def rows_of(done):
     return [json.loads(line) for line in done.stdout.decode().splitlines()]
 
 
-def by_ssh(board, machine, program, trace_path):
-    """Runs a sweep on the board; its rows, and what was said."""
-    board.put(program, name=machine)
-    if os.path.exists(trace_path):
-        board.put(trace_path)
-    done = board.ssh(f"cd /tmp && ./{machine} --passes=verify,space --json=- '{os.path.basename(trace_path)}'", timeout=SWEEP_S)
-    return rows_of(done), done.stderr.decode()
-
-
-def by_pi_bench(board, machine, program, trace_path):
-    """The same as a user does it."""
+def measure(board, program, trace_path):
+    """All allocators on one trace, a model or a file, as a user does it: the rows, how pi-bench ended, what it left on the
+    board, and how long it took in seconds."""
+    began = time.time()
     folder = tempfile.mkdtemp(dir=board.work)
     # fmt: off
     done = subprocess.run(
@@ -63,34 +59,53 @@ def by_pi_bench(board, machine, program, trace_path):
             found = rows(file.read())
     except OSError:
         found = []
+    left = board.ssh("ls -A /root; cat /proc/sys/kernel/perf_user_access").stdout.decode()
+    return found, done, left, time.time() - began
+
+
+def check_sweep(machine, trace_path, measured, expected):
+    """Whether all expected runs are there, of allocator, pass and trace; the board's rows."""
+    found, done, left, seconds = measured
     ok(
         done.returncode == 0 and "board: linux,dummy-virt, aarch64, 64-bit, 4 KiB pages, 1 core, Linux 6." in done.stderr,
         f"{machine}: pi-bench finds out what the board is, and exits with 0",
         done.stderr,
     )
-    left = board.ssh("ls -A /root; cat /proc/sys/kernel/perf_user_access").stdout.decode()
     ok(left == ".ssh\n0\n", f"{machine}: the board is left as it was", left)
-    return found, done.stderr
-
-
-def sweep(board, machine, program, trace_path, expected):
-    """All allocators on one trace, a model or a file."""
-    began = time.time()
-    name = os.path.basename(trace_path)
-    found, said = (by_pi_bench if os.path.exists(PI_BENCH) else by_ssh)(board, machine, program, trace_path)
-    told = {(row["allocator"]["spec"], row["pass"], row["status"]) for row in found}
+    told = {(row["allocator"]["spec"], row["pass"], row["trace"]["hash"]) for row in found}
+    failed = [row["reason"] for row in found if row["status"] != "done"]
     ok(
-        len(found) == len(expected) and told == expected,
-        f"{machine}: {name}, every allocator verified and its memory measured ({len(found)} runs, {time.time() - began:.0f} s)",
-        (sorted(told ^ expected), [row["reason"] for row in found if row["reason"]], said),
+        len(found) == len(expected) and told == expected and not failed,
+        f"{machine}: {os.path.basename(trace_path)}, every allocator verified and its memory measured, the trace's hash as "
+        f"here ({len(found)} runs, {len(failed)} failed, {seconds:.0f} s)",
+        (sorted(told ^ expected), failed, done.stderr),
     )
     return found
 
 
-def all_runs():
-    """What a sweep has when all goes well, as it does here."""
-    found = rows(replay("--passes=verify,space", "--json=-", MODEL).stdout)
-    return {(row["allocator"]["spec"], row["pass"], "done") for row in found}
+def check_sweeps(boards, programs, traces):
+    """The traces by the programs of all machines, in as many jobs at once as there are boards; each machine's first rows."""
+    free = queue.SimpleQueue()
+    for board in boards:
+        free.put(board)
+
+    def do(program, path):
+        board = free.get()
+        try:
+            return measure(board, program, path)
+        finally:
+            free.put(board)
+
+    first = {}
+    runs = [(row["allocator"]["spec"], row["pass"]) for row in rows(replay("--passes=verify,space", "--json=-", MODEL).stdout)]
+    with ThreadPoolExecutor(max_workers=len(boards)) as pool:
+        jobs = {(path, machine): pool.submit(do, programs[machine], path) for path in traces for machine in programs}
+        for path in traces:
+            (here,) = rows(replay("--alloc=null", "--passes=space", "--json=-", path).stdout)
+            expected = {(*run, here["trace"]["hash"]) for run in runs}
+            for machine in programs:
+                first.setdefault(machine, check_sweep(machine, path, jobs[path, machine].result(), expected))
+    return first
 
 
 def check_facts(machine, found):
@@ -168,37 +183,45 @@ def check_latency(board, small):
     )
 
 
-def main():
+def check_models(work, programs):
+    """One board, on which instructions are exact."""
     small = trace(SMALL)
-    files = sorted(glob.glob(os.path.join(source, "traces", "*.trace"))) if WHOLE else []
+    board = vm.Board(work, SYSROOT)
+    try:
+        print(f"# ssh answered {board.boot_s:.1f} s after the board was switched on")
+        for machine, found in check_sweeps([board], programs, [MODEL]).items():
+            check_facts(machine, found)
+        for machine, program in programs.items():
+            board.put(program, name=machine)
+        board.put(small)
+        check_latency(board, os.path.basename(small).replace(" ", "\\ "))
+    finally:
+        board.stop()
+        os.unlink(small)
+
+
+def check_recordings(work, programs):
+    """As many boards as this machine has cores, since each takes one."""
+    boards = []
+    try:
+        for i in range(os.cpu_count() or 1):
+            folder = os.path.join(work, str(i))
+            os.mkdir(folder)
+            boards.append(vm.Board(folder, SYSROOT, exact=False))
+        check_sweeps(boards, programs, sorted(glob.glob(os.path.join(source, "traces", "*.trace"))))
+    finally:
+        for board in boards:
+            board.stop()
+
+
+def main():
     with tempfile.TemporaryDirectory(prefix="qemu board ") as work:
-        board = None
         try:
             programs = {machine: build(machine) for machine in MACHINES}
-            board = vm.Board(work, os.path.join(BUILD, "cross", "board"))
+            (check_recordings if WHOLE else check_models)(work, programs)
         except vm.Missing as why:
             print(f"1..0 # SKIP {why}")
             sys.exit(0)
-        try:
-            print(f"# ssh answered {board.boot_s:.1f} s after the board was switched on")
-            expected = all_runs()
-            first = {}
-            for path in files or [MODEL]:
-                hashes = set()
-                for machine, program in programs.items():
-                    found = sweep(board, machine, program, path, expected)
-                    hashes.update(row["trace"]["hash"] for row in found)
-                    first.setdefault(machine, found)
-                ok(len(hashes) == 1, f"{os.path.basename(path)} is the same for 64-bit and 32-bit programs", hashes)
-            for machine, found in first.items():
-                check_facts(machine, found)
-            for machine, program in programs.items():
-                board.put(program, name=machine)
-            board.put(small)
-            check_latency(board, os.path.basename(small).replace(" ", "\\ "))
-        finally:
-            board.stop()
-    os.unlink(small)
     finish()
 
 
