@@ -15,6 +15,7 @@ driver_libdriver_a_SOURCES = \
 	driver/icount/command.c driver/icount/summary.c \
 	driver/host.c driver/host.h \
 	driver/in_path.c driver/in_path.h \
+	driver/sanitized.h \
 	driver/launch.c driver/launch.h \
 	driver/list.c driver/list.h \
 	driver/progress.c driver/progress.h \

@@ -4,7 +4,7 @@
  * For each pair: the model checker, on small heaps inspected at every operation and on large ones; every k-th request
  * for pages failing; sizes that no address space holds; all pages given back. HEAPBENCH_MODEL_OPS sets the model
  * checker's operations in all, as `make stress` does, HEAPBENCH_MODEL_SEED its seed, and one operation in
- * HEAPBENCH_MODEL_SMALL is on a small heap (an emulator takes long to inspect one).
+ * HEAPBENCH_MODEL_SMALL is on a small heap (an emulator, and a sanitizer, takes long to inspect one).
  */
 #include <inttypes.h>
 #include <setjmp.h>
@@ -16,10 +16,12 @@
 #include <cmocka.h>
 
 #include "allocators/tests/cases.h"
+#include "driver/sanitized.h"
 
 #define REGION      (UINT64_C(24) << 20)
 #define DEFAULT_OPS 200000 /* of a pair */
 #define MAX_PAIRS   400
+#define SMALL_SHARE (SANITIZED ? 40 : 10) /* one operation in so many is on a small heap */
 
 struct pair {
     const struct allocator *allocator;
@@ -52,12 +54,12 @@ static uint64_t run_model(const struct pair *pair, const char *spec, size_t page
     return model.done;
 }
 
-/* One operation in ten on a small heap, inspected after each; the rest on large ones. Returns how many were made. */
+/* A share of the operations on a small heap, inspected after each; the rest on large ones. Returns how many were made. */
 static uint64_t run_mixes(const struct pair *pair, const char *spec, size_t page_size, uint64_t ops)
 {
     uint64_t done = 0;
     for (const struct model_mix *mix = model_mixes; mix->name != NULL; mix++) {
-        const uint64_t share = (ops * mix->percent + 99) / 100, few = share / number_from("HEAPBENCH_MODEL_SMALL", 10);
+        const uint64_t share = (ops * mix->percent + 99) / 100, few = share / number_from("HEAPBENCH_MODEL_SMALL", SMALL_SHARE);
         const size_t many = mix->high > 100000 ? 40 : mix->high > 10000 ? 400 : 1500;
         done += run_model(pair, spec, page_size, mix, (struct model){.ops = few, .max_live = 24, .inspect = 1});
         done += run_model(pair, spec, page_size, mix,

@@ -13,6 +13,7 @@
 #include <malloc.h>
 
 #include "allocators/tests/cases.h"
+#include "driver/sanitized.h"
 
 #define PAGE ((size_t)16384)
 
@@ -207,14 +208,7 @@ static void test_slab_alignment(void **state)
     close_heap(slab);
 }
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED
-#endif
-#elif defined(__SANITIZE_ADDRESS__)
-#define SANITIZED
-#endif
-#if defined(__GLIBC__) && !defined(SANITIZED)
+#if defined(__GLIBC__) && !SANITIZED
 #if __GLIBC_PREREQ(2, 33)
 #define LIBC_TELLS /* what it holds unmerged; a sanitizer puts another malloc in its place */
 #endif

@@ -15,14 +15,7 @@
 #include "driver/icount/icount.h"
 #include "driver/icount/marks.h"
 #include "driver/in_path.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#define SANITIZED __has_feature(address_sanitizer)
-#else
-#define SANITIZED 0
-#endif
+#include "driver/sanitized.h"
 
 #ifndef ICOUNT_SET
 #define ICOUNT_SET ""

@@ -45,7 +45,6 @@ if PLAIN_BUILD
 TESTS += $(pi_plain_tests)
 endif
 
-# A board in QEMU: a small model in make check, all recordings in make check-board.
 ## make check-board: all shipped recordings on an arm64 Linux in QEMU, by 64-bit and 32-bit programs
 .PHONY: check-board
 check-board: all
