@@ -89,7 +89,8 @@ analysis_tests = \
 	analysis/tests/selftest_test.py \
 	analysis/tests/statistics_test.py \
 	analysis/tests/summary_test.py \
-	analysis/tests/types_test.py
+	analysis/tests/types_test.py \
+	analysis/tests/units_test.py
 EXTRA_DIST += analysis/tests/browser.py analysis/tests/common.py
 dist_check_SCRIPTS += $(analysis_tests)
 if !CROSS_COMPILING
