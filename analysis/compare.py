@@ -4,7 +4,8 @@ Figures that repeat exactly (instructions, memory) changed when they differ. Tim
 Mann-Whitney test, corrected for the number of comparisons, finds a difference; the medians differ by more than the
 threshold; and the whole bootstrap interval of their ratio lies beyond 1. The threshold is what two sweeps of one build
 differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find. The time of
-a run is its least repetition: what disturbs a run can only add to it.
+a run is its least repetition: what disturbs a run can only add to it. The allocators' own worst cases are shown, and not
+judged: each is one figure of all runs, which no test applies to. One in cycles is never set beside one in ns.
 
 Results of two hosts are compared like those of two revisions, when each file is of one host; where a file has several,
 each host is compared with itself. What no comparison could tell apart, two revisions in one file, is refused.
@@ -26,12 +27,13 @@ from rich.text import Text
 
 from analysis import statistics
 from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
-from analysis.load import Results
+from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, latency_unit
 
 KEY = ["trace", "hash", "spec", "pages"]
 ALPHA = 0.05
 POWER = 0.9
 THRESHOLD = 0.03
+NOT_JUDGED = "not judged"
 NORMAL = NormalDist()
 
 
@@ -44,6 +46,7 @@ class Metric:
     pass_name: str
     read: Callable[[dict[str, Any]], float | None]
     repeats: bool  # the same in every run, to the last digit
+    judged: bool = True  # False: one figure of all runs so far, the last row's, that no test applies to
 
 
 def _at(*path: str) -> Callable[[dict[str, Any]], float | None]:
@@ -79,6 +82,10 @@ METRICS = [
         "free, worst", "instructions", "instructions", _at("instructions", "free", "worst_instructions"), True
     ),
     Metric("held, peak", "bytes", "space", _at("held_peak_bytes"), True),
+    *(
+        Metric("slowest op, own", UNIT_WORDS[unit], "latency", _at(f"worst_of_least_{unit}"), False, False)
+        for unit in LATENCY_UNITS
+    ),
 ]
 
 
@@ -95,7 +102,7 @@ class Change:
     delta: float | None  # None: the figure repeats, so there is nothing to test
     p: float | None  # corrected
     findable: float | None  # the least difference, as a share, that such runs show 9 times of 10; None: nothing to test
-    verdict: str  # "better", "worse", "within noise", "the same", "too few runs"
+    verdict: str  # "better", "worse", "within noise", "the same", "too few runs", "not judged"
 
 
 @dataclass(frozen=True)
@@ -126,6 +133,14 @@ def _exact(trace: str, allocator: str, metric: Metric, before: list[float], afte
     verdict = "the same" if new == old else "worse" if new > old else "better"
     before_, after_, ratio_ = (statistics.Interval(value, value, value, 1) for value in (old, new, ratio))
     return Change(trace, allocator, metric, before_, after_, ratio_, None, None, None, verdict)
+
+
+def _last(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
+    """Of a figure that each row has over all runs so far: that of the last, with nothing to say how sure it is."""
+    old, new = before[-1], after[-1]
+    before_, after_ = (statistics.Interval(runs[-1], math.nan, math.nan, len(runs)) for runs in (before, after))
+    ratio = statistics.Interval(new / old, math.nan, math.nan, min(len(before), len(after)))
+    return Change(trace, allocator, metric, before_, after_, ratio, None, None, None, NOT_JUDGED)
 
 
 def judge(found: statistics.Difference, threshold: float = THRESHOLD) -> str:
@@ -188,6 +203,9 @@ def compare(old: Results, new: Results, threshold: float = THRESHOLD) -> list[Ch
             continue
         if any(before[cell].emulated or after[cell].emulated for cell in common):
             metric = replace(metric, unit=f"{metric.unit}, emulated")
+        if not metric.judged:
+            changes += [_last(*name, metric, *pair) for name, pair in pairs.items() if min(map(len, pair)) > 1]
+            continue
         changes += _timed(metric, pairs, threshold)
     return changes
 
@@ -222,7 +240,8 @@ def _percent(ratio: float) -> str:
 
 def _cells(change: Change) -> list[str]:
     ratio = change.ratio
-    interval = "exact" if change.metric.repeats else f"{_percent(ratio.low)} … {_percent(ratio.high)}"
+    timed = "–" if math.isnan(ratio.low) else f"{_percent(ratio.low)} … {_percent(ratio.high)}"
+    interval = "exact" if change.metric.repeats else timed
     return [
         change.trace,
         change.allocator,
@@ -250,7 +269,8 @@ def _summary(changes: Sequence[Change]) -> str:
         verdict: sum(change.verdict == verdict for change in changes)
         for verdict in ("worse", "better", "within noise", "the same")
     }
-    rest = len(changes) - sum(count.values())
+    told = sum(change.verdict == NOT_JUDGED for change in changes)
+    rest = len(changes) - sum(count.values()) - told
     parts = [
         f"{count['worse']} worse",
         f"{count['better']} better",
@@ -259,6 +279,8 @@ def _summary(changes: Sequence[Change]) -> str:
     ]
     if rest:
         parts.append(f"{rest} with too few runs to tell")
+    if told:
+        parts.append(f"{told} not judged, as one figure of all runs has no test")
     found = "no difference found" if not count["worse"] and not count["better"] else "differences found"
     return f"{found}: of {len(changes)} figures " + ", ".join(parts) + _findable_words(changes)
 
@@ -308,6 +330,16 @@ def _say_what_differs(program: str, old: Results, new: Results) -> None:
                 f"{program}: not like with like: {fact} was {', '.join(sorted(before))}, is {', '.join(sorted(after))}",
                 markup=False,
             )
+    old_units, new_units = (
+        {UNIT_WORDS[latency_unit(figures)] for figures in results.of_pass("latency")["figures"]}
+        for results in (old, new)
+    )
+    if old_units and new_units and old_units != new_units:
+        words.print(
+            f"{program}: not like with like: latency was in {', '.join(sorted(old_units))}, is in "
+            f"{', '.join(sorted(new_units))}; only what is in one unit is compared",
+            markup=False,
+        )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import LATENCY_UNITS, Results, latency_unit
+from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, latency_unit
 from analysis.plots.base import Row, rows_of
 
 
@@ -119,14 +119,14 @@ def _in_unit(unit: str, make: Callable[[pd.DataFrame], Figure]) -> Callable[[pd.
     def made(rows: pd.DataFrame) -> Figure:
         units = rows["figures"].map(latency_unit)
         if not (units == unit).any():
-            return Figure(np.nan, rows_of(rows), note=f"measured in {UNIT_WORDS[units.iloc[0]][0]}")
+            return Figure(np.nan, rows_of(rows), note=f"measured in {UNIT_WORDS[units.iloc[0]]}")
         return make(rows[units == unit])
 
     return made
 
 
-# Of each unit of latency: what a figure of it is said to be in, what of, and how its columns end.
-UNIT_WORDS = {
+# Of each unit of latency: what a figure of it is in, what is timed, and how the titles of its columns end.
+TIMED_IN = {
     "ns": ("ns", "call", ""),
     "cycles": ("cycles", "call", ""),
     "ns_per_op": ("ns/op", "batch of ops, timed together and divided by their number,", " of batch"),
@@ -136,7 +136,7 @@ UNIT_WORDS = {
 def _latency_columns(unit: str) -> list[Column]:
     """Tail, own worst case and slowest call. In ns they have the plain names."""
     suffix = "" if unit == "ns" else f"_{unit}"
-    said, what, title = UNIT_WORDS[unit]
+    said, what, title = TIMED_IN[unit]
     columns = {
         "p999": ("p99.9", f"999 of 1000 times a {what} took no longer; median over the runs.", median_of(f"p99_9_{unit}")),
         "own_worst": (

@@ -30,6 +30,8 @@ EMULATED = " (emulated)"  # ends the name of a host whose times are an emulator'
 
 LATENCY_UNITS = ("ns", "cycles", "ns_per_op")  # end the names of a latency row's figures: of one unit in each row
 
+UNIT_WORDS = {"ns": "ns", "cycles": "cycles", "ns_per_op": "ns/op of a batch"}
+
 FLOOR = "null"  # the allocator whose time is that of the replay loop itself
 
 

@@ -66,10 +66,16 @@ plots: plot
 report: publish
 	@$(need_results); ./publish --output=results/report.html --latex=results/report-tex $$results
 
+## make bench-report: how long the report of 12 traces takes, and how large it is
+EXTRA_DIST += analysis/tests/large.py
+.PHONY: bench-report
+bench-report: replay publish driver/icount/icount.so
+	@top_srcdir='$(top_srcdir)' $(PYTHON) '$(srcdir)/analysis/tests/large.py'
+
 # ---- What the measurements can tell apart -----------------------------------------------------------------------------
 
 ## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; 10 to 25 minutes
-## make selftest-repeat: three sweeps of all, the last beside a busy loop, and how far their figures are apart
+## make selftest-repeat: three sweeps of all, the last beside a busy loop, and how far their figures are apart; up to 25 minutes
 .PHONY: selftest-stat selftest-repeat
 selftest-stat: replay selftest driver/tests/slowed.so
 	@./selftest stat
@@ -89,7 +95,8 @@ analysis_tests = \
 	analysis/tests/selftest_test.py \
 	analysis/tests/statistics_test.py \
 	analysis/tests/summary_test.py \
-	analysis/tests/types_test.py
+	analysis/tests/types_test.py \
+	analysis/tests/units_test.py
 EXTRA_DIST += analysis/tests/browser.py analysis/tests/common.py
 dist_check_SCRIPTS += $(analysis_tests)
 if !CROSS_COMPILING

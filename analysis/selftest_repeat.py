@@ -1,7 +1,9 @@
 """selftest_repeat.py - whether two sweeps of the same agree: how far the figures of an allocator on a trace are apart.
 
-Three figures: the median time, the noise-free worst case (of each op the fastest run, then the slowest op), and the
-slowest call seen, which is expected not to agree, and is the reason for the second.
+Four figures: the least time of all runs, the median time, the noise-free worst case (of each op the fastest run, then
+the slowest op), and the slowest call seen, which is expected not to agree, and is the reason for the third. Of the times
+the least is judged: on a machine whose host slows all of it by half for minutes, now and then, two times 15 runs of one
+allocator agreed within 3 % by their least in every case, by their medians in half of them. The median is shown beside.
 """
 
 from __future__ import annotations
@@ -24,13 +26,15 @@ class Repeated:
     title: str
     pass_name: str
     figure: str
-    of_runs: str  # "median", "last" (each row has that of all runs so far) or "max"
+    of_runs: str  # "median", "min", "last" (each row has that of all runs so far) or "max"
     unit: str
     wanted: float | None
+    judged: bool = True
 
 
 FIGURES = (
-    Repeated("time, median", "throughput", "ns_per_op", "median", "ns/op", 0.03),
+    Repeated("time, least", "throughput", "ns_per_op_least", "min", "ns/op", 0.03),
+    Repeated("time, median", "throughput", "ns_per_op", "median", "ns/op", 0.03, judged=False),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "last", "ns", 0.10),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )

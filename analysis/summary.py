@@ -15,12 +15,10 @@ import numpy as np
 import pandas as pd
 
 from analysis import style
-from analysis.load import FLOOR, LATENCY_UNITS, Results
+from analysis.load import FLOOR, LATENCY_UNITS, UNIT_WORDS, Results
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
 TIMES = ("time", "worst")  # of the axes
-
-UNIT_WORDS = {"ns": "ns", "cycles": "cycles", "ns_per_op": "ns/op of a batch"}  # of the slowest op
 
 # Column, what it is in words, its unit where the words do not say it, and how its figures are written.
 AXES = {

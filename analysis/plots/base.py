@@ -170,7 +170,7 @@ def plain_log(axes: Axes, name: str = "x") -> None:
     axis: Axis = getattr(axes, f"{name}axis")
     low, high = axis.get_view_interval()
     steps = (
-        (1.0,) if high / low > 50 else (1.0, 2.0, 5.0) if high / low > 4 else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+        (1.0,) if high > 50 * low else (1.0, 2.0, 5.0) if high > 4 * low else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     )
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -14,10 +14,11 @@ from analysis.plots.base import Picture, Selection, by_trace, need, plain_log, r
 KINDS = {"malloc": -0.18, "free": 0.18}  # and how far from the allocator's line it is drawn
 
 
-def _draw(axes: Axes, places: list[float], kinds: list[dict[str, Any]], colours: list[str]) -> None:
-    """A line each from the mean to the worst, with the three marks, all at once."""
+def _draw(axes: Axes, drawn: list[tuple[float, dict[str, Any], str]]) -> None:
+    """Of each place, with its figures and colour, a line from the mean to the worst with three marks; all at once."""
+    places, colours = [place for place, _, _ in drawn], [colour for _, _, colour in drawn]
     names = ("mean_instructions", "p99_9_instructions", "worst_instructions")
-    means, p999s, worsts = ([max(0.8, figures[name]) for figures in kinds] for name in names)
+    means, p999s, worsts = ([max(0.8, figures[name]) for _, figures, _ in drawn] for name in names)
     axes.hlines(places, means, worsts, colors=colours, linewidth=0.8, zorder=1)
     axes.scatter(means, places, s=14, c=colours, zorder=2)
     axes.scatter(p999s, places, s=25, c=colours, marker="|", linewidths=1, zorder=2)
@@ -39,7 +40,7 @@ def instructions(results: Results, selection: Selection) -> Picture:
             for kind, shift in KINDS.items()
             if kind in figures["instructions"]
         ]
-        _draw(axes, *map(list, zip(*drawn)))
+        _draw(axes, drawn)
         plain_log(axes)
         axes.set_ylim(len(specs) - 0.4, -0.6)
         axes.set_yticks(range(len(specs)), specs)

@@ -50,7 +50,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
         axes.plot(medians.index, medians, color=look.colour, marker=look.marker, linestyle=look.dash)
     log_axes(axes, "x", "y")
     low, high = axes.get_ylim()
-    if high / low < NARROW:
+    if high < NARROW * low:
         plain_log(axes, "y")
     axes.set_xlabel("live blocks")
 

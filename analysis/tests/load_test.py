@@ -1,8 +1,14 @@
 """load_test.py - reading results: what is good is used, what is not is told with its file and line."""
 
+import copy
+import json
+import random
+
 from common import finish, measured, ok, written
 
-from analysis.load import load
+import jsonschema
+
+from analysis.load import SCHEMA_PATH, Validator, load
 
 good = measured("--alloc=null,watermark", "--runs=2", "--passes=space,throughput")
 results = load([written(good)])
@@ -91,5 +97,39 @@ ok(
     "a file that is not there",
     missing.problems,
 )
+
+# Rows broken at random: the compiled schema and the exact validator say the same of each.
+exact = jsonschema.Draft202012Validator(json.loads(SCHEMA_PATH.read_text()))
+quick = Validator(exact.schema)
+whole = measured("--alloc=null,slab", "--runs=2", "--passes=space,throughput,latency,instructions")
+
+
+def places_in(value, at=()):
+    """Where something stands in a row, of a long list only in its first few."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value[:3]) if isinstance(value, list) else ()
+    for key, one in inner:
+        yield (*at, key)
+        yield from places_in(one, (*at, key))
+
+
+def broken(row):
+    row = copy.deepcopy(row)
+    *path, last = random.choice(list(places_in(row)))
+    inner = row
+    for key in path:
+        inner = inner[key]
+    if random.random() < 0.3:
+        del inner[last]
+    else:
+        inner[last] = random.choice([None, "x", -1, 1.5, {}, [], [[1]], {"unknown": 1}])
+    return row
+
+
+random = random.Random(5)
+said = [(quick.error(row) is None, exact.is_valid(row), row) for row in (broken(random.choice(whole)) for _ in range(600))]
+differ = [row for mine, true, row in said if mine != true]
+ok(not differ, "of 600 rows broken at random both ways of checking say the same", differ[:1])
+ok(sum(not true for _, true, _ in said) > 300, "most of these are invalid", sum(not true for _, true, _ in said))
+ok(all(quick.error(row) is None for row in whole), "and none is that was not broken")
 
 finish()

@@ -31,6 +31,16 @@ many = [
     for number, name in enumerate(("compiler", "linker", "perl", "python3"))
     for row in rows
 ]
+# And a model at three sizes.
+many += [
+    {
+        **row,
+        "trace": {**row["trace"], "name": f"model:churn:live={live}:ops=1000", "hash": f"{live:032x}", "peak_live_blocks": live},
+    }
+    for live in (1000, 10000, 100000)
+    for row in rows
+    if row["allocator"]["spec"] in ("slab", "tlsf", "buddy")
+]
 counted = any(row["pass"] == "instructions" and row["status"] == "done" for row in rows)
 path = written(many)
 results = load([path])
@@ -115,6 +125,15 @@ named = {text for text, _ in texts_of(picture.figure)}
 ok({"libc", "slab", "thin: touched"} <= named, "memory: where held is not known, touched is drawn, and said", named)
 picture.close()
 
+picture = PICTURES["scaling"](results, Selection(["model:churn:live=1000:ops=1000", "model:churn:live=10000:ops=1000"], ["slab"]))
+lines = [line for axes in picture.figure.findobj(Axes) for line in axes.get_lines()]
+ok(
+    len(lines) == (6 if counted else 2) and {tuple(line.get_xdata()) for line in lines} == {(1000, 10000)},
+    "scaling: a line an allocator, of the sizes that were chosen",
+    [line.get_xdata() for line in lines],
+)
+picture.close()
+
 result = plot("all", path, "--directory=out")
 files = set(os.listdir(os.path.join(work.name, "out")))
 made = [name for name in PICTURES if f"{name}.pdf" in files]
@@ -152,6 +171,7 @@ for name, args, code, said in (
     ("no such format", ["memory", path, "--output=x.gif"], 2, ".pdf, .svg or .png"),
     ("one file for all", ["all", path, "--output=x.pdf"], 2, "name a --directory"),
     ("nothing to show", ["memory", timed], 3, "no row has bytes held; measure with ./replay --passes=space"),
+    ("one size of a model", ["scaling", timed], 3, "make bench-scaling"),
     ("no such trace", ["throughput", path, "--trace=none"], 3, "no picture throughput"),
     ("no such file", ["throughput", "/no/such"], 3, "/no/such: cannot be read"),
     ("no place to write", ["throughput", path, "--output=/dev/null/x.pdf"], 4, "cannot be written"),

@@ -125,10 +125,15 @@ def selftest(*args):
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400], [9000, 8000, 7000]))
 second = written(throughput_rows(LATER) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+least, time, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+ok(
+    np.allclose(least.table["apart"], [0, 0.01, 0.05]) and list(least.outside().index) == [("one.trace", "tlsf")],
+    "times: the least of the runs is compared, and judged",
+    least.table,
+)
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
-    "times: medians of the runs are compared, the larger over the smaller",
+    "times: medians of the runs are shown, the larger over the smaller",
     time.table,
 )
 ok(list(time.outside().index) == [("one.trace", "tlsf")], "5 % apart is outside of 3 %", time.outside())
@@ -149,7 +154,7 @@ ok(
     result,
 )
 few = written(throughput_rows({"one.trace": {"slab": [10.0] * 3, "tlsf": [20.0] * 2}}))
-(time,) = selftest_repeat.agreements(load([first]), load([few]))
+_, time = selftest_repeat.agreements(load([first]), load([few]))
 ok(
     time.left_out == ["tlsf on one.trace"] and list(time.table.index) == [("one.trace", "slab")],
     "two runs are too few to compare, and that is said",
