@@ -210,11 +210,9 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
         f"{one.figure.title} [{one.figure.unit}]",
         f"{one.median:.1%}",
         f"{one.table['apart'].max():.1%}",
-        "" if wanted is None else f"{wanted:.0%}" if one.figure.judged else f"({wanted:.0%})",
+        "" if wanted is None else f"{wanted:.0%}",
         f"{n}" if wanted is None else f"{n - len(beyond)} of {n}",
     )
-    if not one.figure.judged:
-        return
     for (trace, allocator), row in beyond.iterrows():
         outside.add_row(
             f"{row['apart']:.1%}",

@@ -128,12 +128,12 @@ second = written(throughput_rows(LATER) + latency_rows([800, 420, 420], [3000, 9
 least, time, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(least.table["apart"], [0, 0.01, 0.05]) and list(least.outside().index) == [("one.trace", "tlsf")],
-    "times: the least of the runs is compared, and judged",
+    "times: the least of the runs is compared",
     least.table,
 )
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
-    "times: medians of the runs are shown, the larger over the smaller",
+    "times: medians of the runs are compared, the larger over the smaller",
     time.table,
 )
 ok(list(time.outside().index) == [("one.trace", "tlsf")], "5 % apart is outside of 3 %", time.outside())
