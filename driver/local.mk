@@ -133,7 +133,7 @@ EXTRA_DIST += .ci/check-machine driver/pi/cross.sh driver/pi/sysroot.sh driver/p
 clean-local:
 	rm -rf cross
 
-## make check-machines MACHINES="NAME...": all tests that run here, on aarch64, armhf and s390x in QEMU's emulator; hours
+## make check-machines MACHINES="NAME...": all tests that run here, on aarch64, armhf and s390x in QEMU's emulator
 MACHINES = aarch64 armhf s390x
 .PHONY: check-machines
 check-machines:

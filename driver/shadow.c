@@ -120,7 +120,15 @@ static bool ask(const struct shadow *shadow, uint64_t first, uint64_t count, enu
             number = piece.region;
             words = place_of(shadow, number)->words;
         }
-        const uint64_t claimed = words ? words[piece.word] & piece.mask : 0;
+        if (words == NULL) { /* nothing was ever claimed in the region, as in most of a large free block */
+            const uint64_t rest = REGION_UNITS - first % REGION_UNITS;
+            if (question == ALL_CLAIMED || rest >= count)
+                return false;
+            first += rest;
+            count -= rest;
+            continue;
+        }
+        const uint64_t claimed = words[piece.word] & piece.mask;
         if (question == ALL_CLAIMED ? claimed != piece.mask : claimed != 0)
             return question == ANY_CLAIMED;
         first += piece.units;

@@ -114,7 +114,7 @@ def on_terminal(columns, *args):
     return re.sub(r"\033\[[0-9;]*m", "", text.decode()).replace("\r\n", "\n")
 
 
-args = ("--alloc=watermark,libc", "--runs=2", "--passes=space,throughput,latency", small)
+args = ("--alloc=watermark,libc", "--runs=2", "--passes=space,throughput,latency", "--latency-batch=1", small)
 titles = "ns/op ± Mops/s −null p50 p99 p99.9 max worst of op held touched intern extern".split()
 for columns in (50, 80, 200):
     text = on_terminal(columns, *args)

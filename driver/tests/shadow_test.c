@@ -71,6 +71,10 @@ static void extents_span_regions(void **state)
     assert_false(shadow_drop(shadow, 99, 2));
     assert_true(shadow_drop(shadow, 2 * REGION, 1));
     assert_false(shadow_all(shadow, 100, 3 * REGION));
+    assert_true(shadow_claim(shadow, 90 * REGION + 7, 1)); /* regions between were never claimed */
+    assert_false(shadow_any(shadow, 4 * REGION, 86 * REGION + 7));
+    assert_true(shadow_any(shadow, 4 * REGION, 86 * REGION + 8));
+    assert_false(shadow_all(shadow, 90 * REGION + 7, 2 * REGION));
     shadow_close(shadow);
 }
 

@@ -50,7 +50,7 @@ def measure(board, program, trace_path):
     # fmt: off
     done = subprocess.run(
         [PI_BENCH, f"--ssh=ssh -F '{board.config}'", f"--replay={program}", f"--trace={trace_path}", "--passes=verify,space",
-         f"--output={folder}", "--no-report", "--every=2", "board"],
+         f"--output={folder}", "--no-report", "--every=2", "--patience=60", "board"],
         capture_output=True, text=True, timeout=SWEEP_S,
     )
     # fmt: on
@@ -98,11 +98,11 @@ def check_sweeps(boards, programs, traces):
 
     first = {}
     runs = [(row["allocator"]["spec"], row["pass"]) for row in rows(replay("--passes=verify,space", "--json=-", MODEL).stdout)]
+    hashes = {path: rows(replay("--alloc=watermark", "--passes=verify", "--json=-", path).stdout)[0]["trace"]["hash"] for path in traces}
     with ThreadPoolExecutor(max_workers=len(boards)) as pool:
         jobs = {(path, machine): pool.submit(do, programs[machine], path) for path in traces for machine in programs}
         for path in traces:
-            (here,) = rows(replay("--alloc=null", "--passes=space", "--json=-", path).stdout)
-            expected = {(*run, here["trace"]["hash"]) for run in runs}
+            expected = {(*run, hashes[path]) for run in runs}
             for machine in programs:
                 first.setdefault(machine, check_sweep(machine, path, jobs[path, machine].result(), expected))
     return first
