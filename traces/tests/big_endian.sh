@@ -33,8 +33,9 @@ echo "1..$#"
 number=0
 for program; do
     number=$((number + 1))
-    if out=$("$emulator" -L cross/s390x/check-libraries/root "cross/s390x/check/$program" 2>&1); then
-        echo "ok $number - $program: all of its $(printf '%s\n' "$out" | grep -c '^ok') tests"
+    if out=$(CMOCKA_MESSAGE_OUTPUT=TAP "$emulator" -L cross/s390x/check-libraries/root "cross/s390x/check/$program" 2>&1) &&
+        passed=$(printf '%s\n' "$out" | grep -c '^ok'); then
+        echo "ok $number - $program: all of its $passed tests"
     else
         echo "not ok $number - $program"
         printf '%s\n' "$out" | grep -v '^ok' | sed 's/^/# /'
