@@ -69,13 +69,16 @@ class Facts:
     used: list[Evidence] = field(default_factory=list)
 
     def value(self, trace: str, allocator: str, column: str) -> float:
-        """A figure; raises Lacking where there is none."""
+        """A figure; raises Lacking where there is none, and where a time is lost in the noise of the floor: claims are
+        about ratios."""
         table = self.tables.get(trace)
         if table is not None and table.emulated and _PASSES[column] in TIMED:
             raise Lacking(f"{_TITLES[column]} of {allocator} on {trace} that is not emulated")
         figure = table.lines.get(allocator, {}).get(column) if table is not None else None
         if figure is None or math.isnan(figure.value):
             raise Lacking(f"{_TITLES[column]} of {allocator} on {trace}")
+        if column == "above" and figure.value <= 0:
+            raise Lacking(f"time of {allocator} on {trace} that is above the floor's")
         self.used.append(Evidence(trace, allocator, column, figure))
         return figure.value
 

@@ -21,6 +21,7 @@ def _save(program: str, picture: Picture, path: Path) -> None:
     """Writes a picture; no date goes into it, so that the same rows give the same file."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        picture.lay_out()
         dated = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}
         picture.figure.savefig(path, metadata=dated.get(path.suffix[1:]))
     except OSError as error:

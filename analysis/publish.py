@@ -458,6 +458,7 @@ def _write_latex(results: Results, directory: Path) -> Path:
             picture = make(results, Selection())
         except NothingToShow:
             continue
+        picture.lay_out()
         picture.figure.savefig(directory / f"{name}.pdf", metadata={"CreationDate": None})
         captions[name] = picture.caption
         picture.close()

@@ -24,6 +24,7 @@ Row = tuple[str, int]  # a result's file and line
 WIDTH = 7.2  # inches: two columns of a paper
 PANEL = 2.1  # inches high
 LEGEND_COLUMNS = 7
+PLACES = 6  # of a panel's place in its figure, which is 1 wide and high
 
 
 class NothingToShow(Exception):
@@ -39,12 +40,22 @@ class Picture:
     caption: str
     rows: list[Row] = field(default_factory=list)
 
-    def svg(self) -> str:
-        """The picture as SVG. As savefig() does it, which lays the panels out by drawing everything once in vain."""
+    def lay_out(self) -> None:
+        """Places the panels, once and for all: savefig() would draw everything once in vain for it. To a millionth of the
+        figure, as the solver's last digits differ from one time to the next, and the same picture is to be the same file.
+        """
         engine = self.figure.get_layout_engine()
         if engine is not None:
             engine.execute(self.figure)
             self.figure.set_layout_engine("none")
+        for part in self.figure.subfigs:
+            part.bbox_relative.set_points(part.bbox_relative.get_points().round(PLACES))
+        for axes in self.figure.get_axes():
+            axes.set_position([round(number, PLACES) for number in axes.get_position(original=True).bounds])
+
+    def svg(self) -> str:
+        """The picture as SVG."""
+        self.lay_out()
         text = io.StringIO()
         FigureCanvasSVG(self.figure).print_svg(text, metadata={"Date": None})
         return text.getvalue()

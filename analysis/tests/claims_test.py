@@ -92,6 +92,8 @@ for name, cases in CASES.items():
     for word, changes in cases.items():
         found = verdict(name, changes)
         ok(found.word == word, f"{name} can come out: {word}", found)
+found = verdict("slob", {("cc1.trace", "slab", "above"): -0.01})
+ok(found.word == "not judged" and "above the floor" in found.why, "a time below the floor's is no time to judge by", found)
 ok(
     {one.verdict.word for one in judge([Table("host", "x.trace", "", {}, COLUMNS)])} == {"not judged"},
     "a claim without its figures is not judged",

@@ -126,10 +126,11 @@ try:
             page.press("Enter")
             ok(sorted_as("time", "ascending"), f"{where}: the keyboard sorts", column("time"))
 
+            fastest = page.run(f"{TABLE}.tBodies[0].rows[0].cells[0].textContent.trim()")
             page.click(FIGURE)
             said = page.run(SAID)
             ok(
-                len(said) == 2 and said[0].startswith("null, time [ns/op]:") and "jsonl:" in said[1],
+                len(said) == 2 and said[0].startswith(f"{fastest}, time [ns/op]:") and "jsonl:" in said[1],
                 f"{where}: a click on a figure shows its rows",
                 said,
             )

@@ -132,7 +132,7 @@ def check_latency(board, small):
     done = board.ssh(command)
     figures = [row["figures"] for row in rows_of(done)]
     ok(
-        all(f["clock"] == "cntvct" and f["clock_resolution_ns"] == 16 and f["batch_ops"] == min(16, len(SMALL)) for f in figures)
+        all(f["clock"] == "cntvct" and abs(f["clock_resolution_ns"] - 16) < 0.1 and f["batch_ops"] == min(16, len(SMALL)) for f in figures)
         and all(f["p50_ns"] is None and f["p50_ns_per_op"] > 0 and "p50_cycles" not in f for f in figures),
         "the generic timer's resolution is stated, and ops are timed in batches",
         (figures, done.stderr.decode()),
