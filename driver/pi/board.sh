@@ -125,10 +125,12 @@ lock_is_live() {
     [ -n "$holder" ] && [ "$(began "$holder")" = "$(value "$LOCK" began)" ]
 }
 
-owner() { # the lock, for people
+owner() { # the lock, for people; nothing when there is none, or no more
     [ -e "$LOCK" ] || return 0
-    lock_is_live && echo lock=live || echo lock=stale
-    sed -n -e 's/^who=/lock_who=/p' -e 's/^since=/lock_since=/p' -e 's/^sweep=/lock_sweep=/p' "$LOCK"
+    lock_is_live && state=live || state=stale
+    told=$(sed -n -e 's/^who=/lock_who=/p' -e 's/^since=/lock_since=/p' -e 's/^sweep=/lock_sweep=/p' "$LOCK" 2>/dev/null) ||
+        return 0
+    printf 'lock=%s\n%s\n' "$state" "$told"
 }
 
 write_lock() { # FILE PID SWEEP WHO
@@ -229,10 +231,14 @@ run() { # SWEEP WHO TUNE: all jobs that have not ended, one after the other
 }
 
 start() { # SWEEP WHO TUNE JOB...
-    if ! take_lock "$1" "$2"; then
-        owner
-        return
-    fi
+    tries=0
+    until take_lock "$1" "$2"; do
+        holder=$(owner) # who may be done just now
+        if [ -n "$holder" ] || [ $((tries += 1)) -gt 5 ]; then
+            echo "${holder:-failed=$LOCK cannot be made}"
+            return
+        fi
+    done
     name=$1 who=$2 tune=$3
     shift 3
     for job; do # what was killed is tried again
