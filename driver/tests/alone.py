@@ -7,7 +7,7 @@ sys.dont_write_bytecode = True
 from tap import finish, ok, replay, rows, skip  # noqa: E402
 
 # Runs of whole pages, whatever a page of this machine is up to 64 KiB.
-UNIT, LIVE = 65536, 256
+UNIT, LIVE = 65536, 1024
 WORK = f"model:adversary:live={LIVE}:largest=16:unit={UNIT}"
 SOURCES = ["arena", "stack", "bitmap", "bitmap:fit=next", "buddy", "avl", "mmap"]
 
@@ -42,9 +42,9 @@ ok(
 )
 result = replay("--alloc=pages:avl", "--passes=space,verify", "model:churn:ops=3000:live=500:min=1:max=300K")
 ok(result.returncode == 0, "sizes are rounded up to whole pages", result.stdout + result.stderr)
-result = replay("--alloc=pages:buddy", "--passes=space", "--arena=10M", WORK)
+result = replay("--alloc=pages:buddy", "--passes=space", "--arena=40M", WORK)
 ok(
-    result.returncode == 1 and "out of memory: the 10.0 MiB of --pages=buddy are used up" in result.stdout,
+    result.returncode == 1 and "out of memory: the 40.0 MiB of --pages=buddy are used up" in result.stdout,
     "an arena that is too small is a row that says so",
     result.stdout + result.stderr,
 )
