@@ -73,12 +73,13 @@ static bool keep_throughput(struct cell *cell, const struct study *study, const 
     return true;
 }
 
-/* The first run's rate of the clock is that of all: the least of every op is of ticks of several runs, and a small
- * difference in what each took for the rate would pass for one of the times. */
-static bool keep_latency(struct cell *cell, const struct round *round, struct latency_result *result,
-                         struct latency_run *run)
+/* The first run's rate of the clock is that of all, in the answer, too, of which the row is made: the least of every op
+ * is of ticks of several runs, and a small difference in what each took for the rate would pass for one of the times.
+ */
+static bool keep_latency(struct cell *cell, const struct round *round, struct latency_run *run)
 {
     struct latency_study *kept = &cell->latency;
+    struct latency_result *result = &round->sweep->launcher->job->latency;
     if (kept->runs == 0)
         kept->ticks_per_unit = result->ticks_per_unit;
     result->ticks_per_unit = kept->ticks_per_unit;
@@ -132,7 +133,7 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
         kept = icount_summarize(&cell->instructions, &round->study->plan, round->counts);
         break;
     default:
-        kept = keep_latency(cell, round, &run->job->latency, latency);
+        kept = keep_latency(cell, round, latency);
         run->latency = latency;
     }
     return kept || error_set(round->error, EXIT_LACKS, "no memory for what a run found out");
