@@ -63,27 +63,43 @@ static bool by_mapping(const char *root, char what[EMULATED_TEXT])
     return found;
 }
 
+enum processor { UNKNOWN, X86, ARM, S390 };
+
+#if defined(__x86_64__) || defined(__i386__)
+static const enum processor own = X86;
+#elif defined(__aarch64__) || defined(__arm__)
+static const enum processor own = ARM;
+#elif defined(__s390__)
+static const enum processor own = S390;
+#else
+static const enum processor own = UNKNOWN;
+#endif
+
+/* What has such a line in /proc/cpuinfo. */
+static enum processor processor_of(const char *line)
+{
+    if (strncmp(line, "CPU implementer", 15) == 0)
+        return ARM;
+    if (strncmp(line, "vendor_id", 9) == 0)
+        return strstr(line, "IBM/S390") != NULL ? S390 : X86;
+    return UNKNOWN;
+}
+
 /* Whether /proc/cpuinfo is of a machine that this program could not run on. */
 static bool by_cpuinfo(const char *root, char what[EMULATED_TEXT])
 {
-#if defined(__x86_64__) || defined(__i386__)
-    static const char other[] = "CPU implementer";
-#elif defined(__aarch64__) || defined(__arm__)
-    static const char other[] = "vendor_id";
-#else
-    static const char other[] = "\n"; /* no such line */
-#endif
     char path[512], line[512];
-    bool found = false;
+    enum processor seen = UNKNOWN;
     snprintf(path, sizeof path, "%s/proc/cpuinfo", root);
     FILE *file = fopen(path, "re");
-    while (file != NULL && !found && fgets(line, sizeof line, file) != NULL)
-        found = strncmp(line, other, strlen(other)) == 0 && line[0] != '\n';
+    while (file != NULL && seen == UNKNOWN && fgets(line, sizeof line, file) != NULL)
+        seen = processor_of(line);
     if (file != NULL)
         fclose(file);
-    if (found)
-        snprintf(what, EMULATED_TEXT, "an emulator: /proc/cpuinfo is of another kind of processor");
-    return found;
+    if (seen == UNKNOWN || seen == own)
+        return false;
+    snprintf(what, EMULATED_TEXT, "an emulator: /proc/cpuinfo is of another kind of processor");
+    return true;
 }
 
 /* The ticks a second of Arm's generic timer; 0: not known here. */

@@ -128,10 +128,14 @@ static void x86_counts_throttling(void **unused)
 
 static void emulators_are_known_by_what_they_show(void **unused)
 {
+    static const char x86[] = "vendor_id\t: AuthenticAMD\n", arm[] = "CPU implementer\t: 0x41\n";
+    static const char s390[] = "vendor_id       : IBM/S390\n";
 #if defined(__x86_64__) || defined(__i386__)
-    static const char own[] = "vendor_id\t: AuthenticAMD\n", other[] = "CPU implementer\t: 0x41\n";
+    static const char *const own = x86, *const others[] = {arm, s390};
+#elif defined(__s390__)
+    static const char *const own = s390, *const others[] = {x86, arm};
 #else
-    static const char own[] = "CPU implementer\t: 0x41\n", other[] = "vendor_id\t: AuthenticAMD\n";
+    static const char *const own = arm, *const others[] = {x86, s390};
 #endif
     char what[EMULATED_TEXT];
     (void)unused;
@@ -147,9 +151,11 @@ static void emulators_are_known_by_what_they_show(void **unused)
     assert_true(emulated_by(root, what));
     assert_non_null(strstr(what, "linux,dummy-virt"));
 
-    put("/proc/cpuinfo", other);
-    assert_true(emulated_by(root, what));
-    assert_non_null(strstr(what, "/proc/cpuinfo"));
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        put("/proc/cpuinfo", others[i]);
+        assert_true(emulated_by(root, what));
+        assert_non_null(strstr(what, "/proc/cpuinfo"));
+    }
 
     put("/proc/thread-self/maps", "00400000-00500000 r-xp 00000000 fe:00 1   /usr/bin/qemu-arm-static (deleted)\n");
     assert_true(emulated_by(root, what));
