@@ -62,9 +62,10 @@ ok(
 )
 
 scatter = {selftest_stat.A: pool[0], selftest_stat.A_AGAIN: pool[1]}
-needed = selftest_stat.rounds_for(scatter, 100)
-ok(needed <= ROUNDS, "no more rounds are reckoned than sufficed here", needed)
-ok(selftest_stat.rounds_for(noisy_pool((0, 0), spread=0.03), 100) > 2 * needed, "three times the noise takes more")
+few = selftest_stat.rounds_for(scatter, 100)
+ok(few == selftest_stat.FEWEST_ROUNDS, "where all is calm, the fewest rounds are done", few)
+many = selftest_stat.rounds_for(noisy_pool((0, 0), spread=0.05), 200)
+ok(few < many < 200, "five times the noise takes more", many)
 ok(selftest_stat.rounds_for(noisy_pool((0, 0), spread=0.5), 40) == 40, "and never more than there is time for")
 
 pair = selftest_stat.joined({0: np.arange(10).reshape(5, 2)}, 2)[0]
