@@ -7,8 +7,8 @@ Each sweep gives one comparison of A with each copy, and no value serves in two 
 a copy was is not taken on trust: the loop in it is set by a measurement before, and what came of it is stated. The same
 measurement tells how noisy the machine is, and so how many rounds a sweep takes.
 
-A run's figure is its least repetition, since what disturbs can only add. The trace is a short one, so that a run has a
-dozen of them, and long enough not to be learned by the branch predictor. Within a sweep a difference is found by an
+A run's figure is free of short disturbances (driver/throughput.c). The trace is a short one, so that a run has a dozen
+repetitions, and long enough not to be learned by the branch predictor. Within a sweep a difference is found by an
 exact test (statistics.paired_difference) at the level of 3 %: what is promised is at most 5 % of false alarms, and 200
 comparisons are to stay below that by more than luck.
 """
@@ -56,7 +56,7 @@ def specs(plugin: str, work: Iterable[int]) -> list[str]:
 
 def pool_of(results: Results) -> Pool:
     """The times by copy, sweep (each has a seed of its own) and round. Sweeps that lack a run are left out."""
-    rows = results.figure("throughput", "ns_per_op_least")
+    rows = results.figure("throughput", "ns_per_op")
     rows = rows.assign(
         copy=rows["spec"].str.extract(r":copy=(\d+):", expand=False),
         seed=[settings["seed"] for settings in rows["settings"]],

@@ -20,9 +20,6 @@
 #include "driver/statistics.h"
 #include "driver/timer.h"
 
-/* A throughput run repeats its plan until this much was timed: an interrupt is then one repetition of many. */
-#define TIMED_NS 20000000u
-
 /* So often is a run done again at most. */
 #define REPETITIONS 3
 
@@ -62,14 +59,11 @@ size_t sweep_runs(const struct cli *cli)
 static bool keep_throughput(struct cell *cell, const struct study *study, const struct throughput_result *result)
 {
     struct throughput_study *kept = &cell->throughput;
-    double ns[JOB_REPETITIONS];
-    for (uint32_t i = 0; i < result->repetitions; i++)
-        ns[i] = (double)result->ns[i];
     double *longer = realloc(kept->ns_per_op, (kept->runs + 1) * sizeof *longer);
     if (longer == NULL)
         return false;
     kept->ns_per_op = longer;
-    kept->ns_per_op[kept->runs++] = statistics_quantile(ns, result->repetitions, 0.5) / (double)study->ops;
+    kept->ns_per_op[kept->runs++] = study_run_ns(result) / (double)study->ops;
     return true;
 }
 
@@ -79,7 +73,8 @@ static bool keep_latency(struct cell *cell, const struct round *round, const str
     struct latency_study *kept = &cell->latency;
     const double before = (double)kept->runs;
     kept->ticks_per_unit = (kept->ticks_per_unit * before + result->ticks_per_unit) / (before + 1);
-    return study_add_latency(kept, run, &round->study->plan, round->ticks, result->batch_ops);
+    return study_add_latency(kept, run, &round->study->plan, round->ticks,
+                             round->ticks + round->study->plan.header->nsteps, result->batch_ops);
 }
 
 static bool keep_space(struct cell *cell, const struct space_result *result)
@@ -162,7 +157,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->ticks_fd = round->ticks_fd;
     job->counts_fd = round->counts_fd;
     job->arena_bytes = round->study->arena_bytes;
-    job->timed_ns = TIMED_NS;
+    job->timed_ns = (uint64_t)(cli->timed_s * 1e9);
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
     snprintf(job->isa, sizeof job->isa, "%s", cli->isa);
@@ -384,7 +379,7 @@ static void drop_table(void *table, uint64_t bytes, int fd)
 bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
 {
     const uint64_t nsteps = study->plan.header->nsteps;
-    const uint64_t ticks_bytes = (nsteps + 1) * sizeof(uint32_t), counts_bytes = icount_table_bytes(nsteps);
+    const uint64_t ticks_bytes = latency_table_bytes(nsteps), counts_bytes = icount_table_bytes(nsteps);
     struct round round = {.sweep = sweep, .study = study, .error = error, .ticks_fd = -1, .counts_fd = -1};
     bool fine = true;
     if (sweep->cli->passes[PASS_LATENCY])
