@@ -27,7 +27,7 @@ struct latency_study {
     uint64_t most_step;
     uint32_t worst; /* the largest of least[], and its op */
     uint64_t worst_step;
-    double ticks_per_unit; /* the mean of the runs'; the unit is that of the command line */
+    double ticks_per_unit; /* the first run's; the unit is that of the command line */
     size_t runs;
 };
 

@@ -2,15 +2,36 @@
 #include "driver/timer.h"
 
 #define CALIBRATION_NS  10000000u
+#define READINGS        16
 #define EMPTY_INTERVALS 10000
+
+struct moment {
+    uint64_t ns, ticks;
+};
+
+/* What both clocks say at one moment. Between two readings a busy machine may do something else for milliseconds: of
+ * several attempts it is the one that took least. */
+static struct moment read_both(void)
+{
+    struct moment moment = {0, 0};
+    uint64_t least = UINT64_MAX;
+    for (int i = 0; i < READINGS; i++) {
+        const uint64_t before = clock_ns(), ticks = timer_ticks(), took = clock_ns() - before;
+        if (took < least) {
+            least = took;
+            moment = (struct moment){before + took / 2, ticks};
+        }
+    }
+    return moment;
+}
 
 static double rate(void)
 {
-    uint64_t ns0 = clock_ns(), ticks0 = timer_ticks(), ns1;
-    do
-        ns1 = clock_ns();
-    while (ns1 - ns0 < CALIBRATION_NS);
-    return (double)(timer_ticks() - ticks0) / (double)(ns1 - ns0);
+    const struct moment begin = read_both();
+    while (clock_ns() - begin.ns < CALIBRATION_NS)
+        ;
+    const struct moment end = read_both();
+    return (double)(end.ticks - begin.ticks) / (double)(end.ns - begin.ns);
 }
 
 /* Takes empty intervals with a clock, which is an expression. */

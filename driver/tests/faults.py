@@ -66,8 +66,10 @@ for passes in ("throughput", "latency"):
         result, found = run(f"{fault}:heap=1", 5, passes)
         ok(is_failure(result, found, 5, words), f"{passes} names the op of a {fault} after the warm-up", found)
 for passes in ("verify", "throughput"):
-    patience = "5" if os.environ.get("HEAPBENCH_EMULATED") else "0.5"  # an emulator has to get to the op first
-    result, found = run("hang", 5, passes, f"--timeout={patience}")
+    for patience in ("0.5", "5", "50"):  # a busy machine, or an emulator, has to get to the op first
+        result, found = run("hang", 5, passes, f"--timeout={patience}")
+        if is_failure(result, found, 5, ""):
+            break
     ok(
         is_failure(result, found, 5, f"still busy after {patience} s") and "--timeout=" in found[0]["reason"],
         f"{passes} names the op of a hang, and what to do",

@@ -28,6 +28,7 @@ enum fault {
     CRASH,       /* a write to nowhere */
     QUIT,        /* the process ends */
     HANG,        /* never returns */
+    SLOW,        /* alloc takes SLOW_US at least, from that call on */
     DOUBLE_PAGE, /* gives a page back twice */
     LEAK_PAGE,   /* destroy() keeps a page */
     CHECK,       /* check() complains */
@@ -40,12 +41,12 @@ enum fault {
     GREEDY,      /* create() takes GREED pages more when at least `at` are to be had */
 };
 
-enum { EVERY_HEAP = 1000, GREED = 30 };
+enum { EVERY_HEAP = 1000, GREED = 30, SLOW_US = 100 };
 
-static const char *const faults[] = {"nothing",  "overlap",     "misalign",  "outside", "too-small", "unsteady",
-                                     "scribble", "lose",        "dirty",     "refuse",  "crash",     "quit",
-                                     "hang",     "double-page", "leak-page", "check",   "walk-free", "walk-short",
-                                     "no-heap",  "late-crash",  "picky",     "fragile", "greedy",    NULL};
+static const char *const faults[] = {
+    "nothing",    "overlap", "misalign",   "outside", "too-small", "unsteady",    "scribble",  "lose",  "dirty",
+    "refuse",     "crash",   "quit",       "hang",    "slow",      "double-page", "leak-page", "check", "walk-free",
+    "walk-short", "no-heap", "late-crash", "picky",   "fragile",   "greedy",      NULL};
 
 static const struct alloc_option options[] = {
     {.name = "fault", .help = "what goes wrong", .type = OPTION_CHOICE, .def = NOTHING, .choices = faults},
@@ -169,6 +170,8 @@ static void *faulty_alloc(struct heap *heap, size_t size)
         _exit(7);
     while (now(heap, HANG))
         usleep(1000);
+    if (heap->fault == SLOW && heap->calls >= heap->at)
+        usleep(SLOW_US); /* which may take longer, but never less */
     heap->calls++;
     return block;
 }

@@ -3,6 +3,7 @@
 import os
 import sys
 import tempfile
+import time
 
 sys.dont_write_bytecode = True
 from tap import FAULTY, SMALL, finish, ok, replay, rows, trace  # noqa: E402
@@ -54,19 +55,24 @@ ok(
     figures,
 )
 
-# A batch is as long as its calls, the loop and touching: near the time of the whole over its ops, whatever its length.
-nothing = [line for i in range(1, 4000) for line in (f"free {i * 64:#x}", f"malloc {i * 64 + 64:#x} 64")]
-long = trace(["malloc 0x40 64", *nothing])
-means = []
-for ops in (16, 256):
-    figures = latency("--alloc=null", f"--latency-batch={ops}", long)[-1]["figures"]
-    buckets = figures["histogram"]["upto_ns_per_op_and_count"]
-    means.append(sorted(upto for upto, count in buckets for _ in range(count)))
-ok(
-    len(means[0]) == 7999 // 16 and len(means[1]) == 7999 // 256 and 0.2 < means[0][len(means[0]) // 2] / means[1][len(means[1]) // 2] < 10,
-    "batches of any length tell the same time of an op",
-    [(len(mean), mean[len(mean) // 2]) for mean in means],
-)
+# What is said of an op is its own time, whatever the length of the batch, and however fast or busy the machine is. No op
+# of these takes less than SLOW_NS, as a sleep never ends early; and all together take no longer than ./replay has run.
+# Both clocks are one in a thousand exact, and one of them may step.
+SLOW_NS = 100_000
+slow = trace([f"malloc {i * 64 + 64:#x} 64" for i in range(400)])
+for ops in (1, 16, 128):
+    begin = time.monotonic_ns()
+    row = latency(f"--alloc={FAULTY}:fault=slow", f"--latency-batch={ops}", "--clock=timer", slow)[-1]
+    spent = time.monotonic_ns() - begin
+    ((_, buckets),) = (item for item in row["figures"]["histogram"].items() if item[0].endswith("_and_count"))
+    step = row["figures"]["clock_resolution_ns"]
+    ok(
+        counted(row) == 400 // ops
+        and min(upto for upto, _ in buckets) >= 0.999 * SLOW_NS - step / ops
+        and sum(upto * count for upto, count in buckets) * ops / (1 + row["figures"]["histogram"]["relative_error"]) <= 1.001 * spent,
+        f"ops timed by {ops} take what one takes at least, and no more together than there was",
+        (buckets, step, spent),
+    )
 figures = latency("--alloc=null", "--latency-batch=65536", small)[-1]["figures"]
 ok(figures["batch_ops"] == len(SMALL), "a batch has no more ops than the trace", figures)
 
@@ -126,5 +132,5 @@ found = rows(replay("--alloc=null", "--passes=throughput", "--runs=1", "--emulat
 ok(found[0]["host"]["emulated"] is False and found[0]["host"]["emulated_by"] is None, "--emulated=no is believed", found[0]["host"])
 
 os.unlink(small)
-os.unlink(long)
+os.unlink(slow)
 finish()

@@ -13,7 +13,7 @@ import time
 import jsonschema
 
 sys.dont_write_bytecode = True
-from tap import FAULTY, REPLAY, SMALL, SOURCE, finish, ok, replay, rows, trace  # noqa: E402
+from tap import FAULTY, PATIENCE_S, REPLAY, SMALL, SOURCE, finish, ok, replay, rows, trace  # noqa: E402
 
 with open(os.path.join(SOURCE, "results", "schema.json"), encoding="utf-8") as file:
     schema = json.load(file)
@@ -111,7 +111,7 @@ ok(
 )
 ok(
     [row["figures"]["worst_of_least_runs"] for row in latency] == [1, 2]
-    and latency[1]["figures"]["worst_of_least_ns"] <= latency[0]["figures"]["worst_of_least_ns"] * 1.001,
+    and (latency[1]["figures"]["worst_of_least_ns"] or 0) <= (latency[0]["figures"]["worst_of_least_ns"] or 0),  # null: under a step
     "the worst of the least does not grow with runs",
     [row["figures"]["worst_of_least_ns"] for row in latency],
 )
@@ -251,14 +251,14 @@ with tempfile.TemporaryDirectory() as folder:
         stderr=subprocess.PIPE,
         text=True,
     )
-    deadline = time.time() + 60
-    while time.time() < deadline:
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
         with open(path, encoding="utf-8") as file:
             if file.read().count("\n") >= 5:
                 break
         time.sleep(0.02)
     sweep.send_signal(signal.SIGINT)
-    out, err = sweep.communicate(timeout=60)
+    out, err = sweep.communicate(timeout=PATIENCE_S)
     with open(path, encoding="utf-8") as file:
         lines = file.read().splitlines()
     ok(sweep.returncode == -signal.SIGINT, "an interrupted sweep dies of the signal", sweep.returncode)

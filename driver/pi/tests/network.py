@@ -24,6 +24,9 @@ PI_BENCH = os.path.join(BUILD, "driver", "pi", "pi-bench")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 SSHD = shutil.which("sshd", path=PATH)
 
+# Where a program for another machine finds its libraries when QEMU runs it here: what sshd starts must be told anew.
+EMULATOR = f' "QEMU_LD_PREFIX={os.environ["QEMU_LD_PREFIX"]}"' if "QEMU_LD_PREFIX" in os.environ else ""
+
 # What is done in a board before its sshd runs. Order matters: what hides the tree may hide the board's own directory.
 SETUP = """
 set -e
@@ -49,7 +52,7 @@ UsePAM no
 StrictModes no
 PermitRootLogin yes
 PrintMotd no
-SetEnv PATH={path}
+SetEnv PATH={path}{emulator}
 """
 
 SSH_CONFIG = """
@@ -217,7 +220,7 @@ class Board:
         self.new_host_key()
         shutil.copy(network.path("key.pub"), os.path.join(self.folder, "authorized_keys"))
         with open(os.path.join(self.folder, "sshd_config"), "w") as file:
-            file.write(SSHD_CONFIG.format(address=self.address, path=path))
+            file.write(SSHD_CONFIG.format(address=self.address, path=path, emulator=EMULATOR))
         known_hosts = os.path.join(self.folder, "known_hosts")
         with open(os.path.join(self.folder, "host_key.pub")) as key, open(known_hosts, "w") as file:
             file.write(f"{self.address} {key.read()}")
