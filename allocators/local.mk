@@ -17,6 +17,7 @@ allocator_files = \
 	allocators/guard.h \
 	allocators/libc.c \
 	allocators/links.h \
+	allocators/marks.h \
 	allocators/null.c \
 	allocators/options.c \
 	allocators/options.h \

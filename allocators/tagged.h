@@ -9,23 +9,26 @@
  *   struct index                                              what it keeps of its free blocks
  *   size_t index_bytes(const uint64_t *opt)                   what it needs in all, struct index or more
  *   void index_init(struct index *, const uint64_t *opt)
- *   unsigned index_list(const struct index *, size_t size)    where a block of so many bytes belongs
+ *   size_t index_list(const struct index *, size_t size)      where a block of so many bytes belongs
  *   #define INDEX_NEAR                                        below so many bytes, it is
- *   unsigned index_near(const struct index *, size_t size)    this, which is found sooner
- *   void index_insert(struct index *, unsigned list, struct block *)    the block is free, its tags are set
+ *   size_t index_near(const struct index *, const struct block *, size_t size)
+ *                                                             this, which is found sooner
+ *   bool index_same_list(const struct index *, size_t a, size_t b)
+ *                                                             both sizes are at least that, and belong together
+ *   void index_insert(struct index *, size_t list, struct block *)      the block is free, its tags are set
  *   void index_remove(struct index *, struct block *)
- *   struct block *index_take_fit(struct index *, unsigned list, size_t n)
- *                                                             removes a block that fits_whole(), if one is at hand;
- *                                                             NULL: none is
- *   unsigned index_search(const struct index *, size_t n)     the list where the search for n bytes begins
- *   struct block *index_find(struct index *, unsigned *list, size_t n)
- *                                                             a block of at least n bytes, sought from that list on,
- *                                                             and the list that it is on; NULL: there is none
- *   void index_take(struct index *, unsigned list, struct block *)      removes it
- *   bool index_quick(const struct index *)                    index_take_fit() finds what index_find() would
+ *   size_t index_quick(const struct index *)                  below so many bytes, each size has a list of its own,
+ *   size_t index_exact(size_t size)                           this,
+ *   struct block *index_take_exact(struct index *, size_t list)         from which a block is removed; NULL: none
+ *   size_t index_search(const struct index *, size_t n)       from there on, the list where the search begins
+ *   struct block *index_own(struct index *, size_t list, size_t n)      a block of that list that serves; NULL: none
+ *   struct block *index_above(const struct index *, size_t *list)       the first block of the next list that has any,
+ *                                                             and the list; all its blocks serve; NULL: there is none
+ *   void index_take_first(struct index *, size_t list, struct block *)  removes the first block of the list
  *   void index_span(struct index *, uintptr_t low, uintptr_t high)      the region that grows reaches this far
  *   const char *index_check(const struct index *, size_t nblocks)       it holds so many, all in their place
  *   #define INDEX_CUT_BACK(n)                                 true: a block of n bytes is cut from a free one's back
+ *   #define INDEX_REST_STAYS                                  true: what is left of index_own()'s block takes its place
  *   const struct allocator *const self                        for a block that must move
  *
  * all of them static, and so the compiler sees all of it at once. The memory at the end of the newest region ("top",
@@ -57,7 +60,7 @@ struct heap {
     size_t grown;           /* bytes of the region that `fence` ends, at least */
     size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
     size_t plain;           /* a free block of less has index_near() and is not large enough for that */
-    size_t quick;           /* for a request of less index_take_fit() is tried first */
+    size_t quick;           /* a request of less has index_exact() */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
     struct index index;     /* which may go on behind the struct */
@@ -66,14 +69,10 @@ struct heap {
 /* ---- Lists ----------------------------------------------------------------------------------------------------------
  */
 
-static inline unsigned list_for(const struct heap *h, size_t size)
-{
-    return size < INDEX_NEAR ? index_near(&h->index, size) : index_list(&h->index, size);
-}
-
 static inline void insert(struct heap *h, struct block *b, size_t size)
 {
-    index_insert(&h->index, list_for(h, size), b);
+    struct index *x = &h->index;
+    index_insert(x, size < INDEX_NEAR ? index_near(x, b, size) : index_list(x, size), b);
 }
 
 /* ---- Pages ----------------------------------------------------------------------------------------------------------
@@ -164,7 +163,7 @@ static inline void add_region(struct heap *h, void *pages, size_t bytes)
 }
 
 /* Takes `bytes` more: behind top where they touch it, else as a region of their own, if that serves `n`. */
-static bool grow_by(struct heap *h, size_t bytes, size_t n)
+OUT_OF_LINE bool grow_by(struct heap *h, size_t bytes, size_t n)
 {
     bytes = ALLOC_ROUND_UP(bytes, h->source.page_size);
     char *pages = take_pages(h, bytes);
@@ -182,7 +181,7 @@ static bool grow_by(struct heap *h, size_t bytes, size_t n)
 
 /* Makes a top of at least n bytes. While pages touch, asks only for what is missing; where they do not, each is a
  * region of its own, and there should not be too many. */
-OUT_OF_LINE bool grow(struct heap *h, size_t n)
+static inline bool grow(struct heap *h, size_t n)
 {
     size_t whole = n + REGION_HEAD + TAG;
     if (h->touching && grow_by(h, n - top_size(h), n))
@@ -285,7 +284,7 @@ static inline void release_block(struct heap *h, struct block *b)
     if (ALLOC_LIKELY(!((b->head | next->head) & FLAGS) && size < h->plain)) {
         next->head |= PREV_FREE;
         set_free(b, size, 0);
-        index_insert(&h->index, index_near(&h->index, size), b);
+        index_insert(&h->index, index_near(&h->index, b, size), b);
     } else {
         merge(h, b);
     }
@@ -299,76 +298,107 @@ static void release(struct heap *h, void *p)
 /* ---- alloc ---------------------------------------------------------------------------------------------------------
  */
 
-OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
+/* From top, which has so much. */
+static inline void *cut_from_top(struct heap *h, size_t n)
 {
-    if (top_size(h) < n && !grow(h, n))
-        return NULL;
     struct block *b = h->top;
     h->top = cut_front(b, n);
     return payload(b);
 }
 
-/* Cuts n bytes for use from a free block on no list; the rest goes on the list `to`. */
-OUT_OF_LINE void *cut(struct heap *h, struct block *b, unsigned to, size_t n, size_t rest)
+OUT_OF_LINE void *cut_grown(struct heap *h, size_t n)
 {
-    if (!INDEX_CUT_BACK(n)) {
-        index_insert(&h->index, to, split(b, n, rest));
-        return payload(b);
-    }
-    struct block *back = split_back(b, n, rest);
-    index_insert(&h->index, to, b);
-    return payload(back);
+    return grow(h, n) ? cut_from_top(h, n) : NULL;
 }
 
-/* The same where the rest stays in the block's place on its list, as it does where small ones are cut from a large. */
-OUT_OF_LINE void *cut_in_place(struct block *b, size_t n, size_t rest)
+OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
 {
-    if (INDEX_CUT_BACK(n))
-        return payload(split_back(b, n, rest));
-    link_instead(link_of(split(b, n, rest)), link_of(b));
+    return top_size(h) < n ? cut_grown(h, n) : cut_from_top(h, n);
+}
+
+/* Cuts n bytes for use from a free block on no list; the rest goes on one. */
+static inline void *cut(struct heap *h, struct block *b, size_t n)
+{
+    size_t rest = size_of(b) - n;
+    if (INDEX_CUT_BACK(n)) {
+        struct block *back = split_back(b, n, rest);
+        insert(h, b, rest);
+        return payload(back);
+    }
+    insert(h, split(b, n, rest), rest);
     return payload(b);
 }
 
-/* A block found on a list, for use: as it is, or n bytes of it. */
-static inline void *serve(struct heap *h, struct block *b, unsigned list, size_t n)
+OUT_OF_LINE void *cut_first_back(struct heap *h, size_t list, struct block *b, size_t n)
 {
-    size_t rest = size_of(b) - n;
-    if (rest < MIN_BLOCK) {
-        index_take(&h->index, list, b);
-        set_used(b, size_of(b));
+    index_take_first(&h->index, list, b);
+    return cut(h, b, n);
+}
+
+/* As cut(), from the front of the first block of a list. Where small ones are cut from a large, its rest most often
+ * stays on that list, and then where it is. The compiler would prepare for each way at once, and save registers to have
+ * enough: after each of the two lines that hide a value it begins anew. */
+static inline void *cut_first(struct heap *h, size_t list, struct block *b, size_t n)
+{
+    size_t size = size_of(b), rest = size - n, to;
+    struct block *free = split(b, n, rest);
+    if (rest < INDEX_NEAR) {
+        to = index_near(&h->index, free, rest);
+    } else if (index_same_list(&h->index, size, rest)) {
+        link_instead(link_of(free), link_of(b));
         return payload(b);
+    } else {
+        to = index_list(&h->index, rest);
     }
-    unsigned to = list_for(h, rest);
-    if (to == list)
-        return cut_in_place(b, n, rest);
-    index_take(&h->index, list, b);
-    return cut(h, b, to, n, rest);
+    __asm__("" : "+r"(free) : : "memory");
+    index_take_first(&h->index, list, b);
+    __asm__("" : "+r"(h));
+    index_insert(&h->index, to, free);
+    return payload(b);
 }
 
-OUT_OF_LINE void *alloc_larger(struct heap *h, unsigned list, size_t n)
+/* For a request that its own list has no block for. */
+OUT_OF_LINE void *alloc_larger(struct heap *h, size_t list, size_t n)
 {
-    struct block *b = index_find(&h->index, &list, n);
-    return b ? serve(h, b, list, n) : cut_top(h, n);
+    struct block *b = index_above(&h->index, &list);
+    if (!b)
+        return cut_top(h, n);
+    if (size_of(b) - n >= MIN_BLOCK)
+        return INDEX_CUT_BACK(n) ? cut_first_back(h, list, b, n) : cut_first(h, list, b, n);
+    set_used(b, size_of(b));
+    index_take_first(&h->index, list, b);
+    return payload(b);
 }
 
-OUT_OF_LINE void *alloc_indirect(struct heap *h, size_t size)
+/* For a request whose list has other sizes too. */
+OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size > REQUEST_MAX))
         return NULL;
-    size_t n = block_size(size);
-    return alloc_larger(h, index_search(&h->index, n), n);
+    size_t n = block_size(size), list = index_search(&h->index, n);
+    struct block *b = index_own(&h->index, list, n);
+    if (!b)
+        return alloc_larger(h, list, n);
+    if (INDEX_REST_STAYS && !fits_whole(b, n)) {
+        link_instead(link_of(split(b, n, size_of(b) - n)), link_of(b));
+        return payload(b);
+    }
+    index_remove(&h->index, b);
+    if (!fits_whole(b, n))
+        return cut(h, b, n);
+    set_used(b, size_of(b));
+    return payload(b);
 }
 
 static void *alloc(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size >= h->quick))
-        return alloc_indirect(h, size);
-    size_t n = block_size(size);
-    unsigned list = index_near(&h->index, n);
-    struct block *b = index_take_fit(&h->index, list, n);
+        return alloc_shared(h, size);
+    size_t n = block_size(size), list = index_exact(n);
+    struct block *b = index_take_exact(&h->index, list);
     if (ALLOC_UNLIKELY(!b))
         return alloc_larger(h, list, n);
-    set_used(b, size_of(b));
+    set_used(b, n);
     return payload(b);
 }
 
@@ -503,7 +533,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
     h->plain = ALLOC_MIN(h->give, INDEX_NEAR);
-    h->quick = index_quick(&h->index) ? INDEX_NEAR - TAG - UNIT : 0; /* less what block_size() may add */
+    h->quick = requests_below(index_quick(&h->index));
     link_region(h, r);
     h->first = (struct block *)(ALLOC_ROUND_UP((uintptr_t)h + own + TAG, UNIT) - TAG);
     set_top(h, h->first, (char *)r + bytes, EDGE);
