@@ -90,7 +90,7 @@ static void add_latency(struct row_figures *row, const struct run *run)
     const struct histogram *histogram = &run->latency->histogram;
     const enum latency_unit unit = (enum latency_unit)run->job->unit;
     const struct latency_names *names = &latency_names[unit];
-    const double per_unit = result->ticks_per_unit, per_step = per_unit / result->batch_ops;
+    const double per_unit = study->ticks_per_unit, per_step = per_unit / result->batch_ops;
     set_ticks(row, names->p50, histogram_quantile(histogram, 0.50), per_unit);
     set_ticks(row, names->p99, histogram_quantile(histogram, 0.99), per_unit);
     set_ticks(row, names->p999, histogram_quantile(histogram, 0.999), per_unit);

@@ -69,13 +69,12 @@ static bool keep_throughput(struct cell *cell, const struct study *study, const 
 
 /* The first run's rate of the clock is that of all: the least of every op is of ticks of several runs, and a small
  * difference in what each took for the rate would pass for one of the times. */
-static bool keep_latency(struct cell *cell, const struct round *round, struct latency_result *result,
+static bool keep_latency(struct cell *cell, const struct round *round, const struct latency_result *result,
                          struct latency_run *run)
 {
     struct latency_study *kept = &cell->latency;
     if (kept->runs == 0)
         kept->ticks_per_unit = result->ticks_per_unit;
-    result->ticks_per_unit = kept->ticks_per_unit;
     return study_add_latency(kept, run, &round->study->plan, round->ticks,
                              round->ticks + round->study->plan.header->nsteps, result->batch_ops);
 }
