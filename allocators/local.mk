@@ -43,6 +43,7 @@ allocator_files = \
 	allocators/slob_check.c \
 	allocators/table.c \
 	allocators/tagged.h \
+	allocators/tagged_regions.h \
 	allocators/tags.h \
 	allocators/tlsf.c \
 	allocators/treap.h \
