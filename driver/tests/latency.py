@@ -35,8 +35,8 @@ ok(
     figures,
 )
 
-# 13 ops: three batches of 4, and one op that is in none.
-batched = latency("--alloc=watermark", "--latency-batch=4", small)[-1]
+# 13 ops: three batches of 4, each with one that takes more than a step of any clock, and one op that is in none.
+batched = latency(f"--alloc={FAULTY}:fault=slow", "--latency-batch=4", small)[-1]
 figures = batched["figures"]
 ok(figures["batch_ops"] == 4 and counted(batched) == 3, "ops are timed in batches, whole ones", figures)
 ok(

@@ -18,7 +18,7 @@ import time
 sys.dont_write_bytecode = True
 SOURCE_DIR = os.path.abspath(os.environ.get("top_srcdir", "."))
 sys.path.insert(0, os.path.join(SOURCE_DIR, "driver", "tests"))
-from tap import BUILD, REPLAY, finish, ok, skip  # noqa: E402, F401
+from tap import BUILD, PATIENCE_S, REPLAY, finish, ok, skip  # noqa: E402, F401
 
 PI_BENCH = os.path.join(BUILD, "driver", "pi", "pi-bench")
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -73,6 +73,9 @@ Host {name}
 def _why_not():
     if os.geteuid() != 0:
         return "needs root, for network namespaces"
+    with open("/proc/self/setgroups", encoding="utf-8") as file:
+        if file.read() == "deny\n":
+            return "root of a namespace that has no other users, and sshd changes to one"
     for tool, package in (("ip", "iproute2"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client"), ("unshare", "util-linux")):
         if shutil.which(tool) is None:
             return f"no {tool} (Debian: {package})"
@@ -157,7 +160,7 @@ class Network:
 
     def pi_bench(self, *args, replay=REPLAY, **kwargs):
         """Runs it to its end."""
-        return subprocess.run(self.command(*args, replay=replay), capture_output=True, text=True, timeout=120, **kwargs)
+        return subprocess.run(self.command(*args, replay=replay), capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
     def begin(self, *args):
         """Runs it beside the test."""
@@ -279,7 +282,7 @@ class Board:
         return self.do('cd; ls -A; ls -d /tmp/heapbench* 2>/dev/null; ps -eo args= | grep -e "[r]eplay" -e "[b]oard.sh run"')
 
 
-def wait_for(condition, seconds=30):
+def wait_for(condition, seconds=PATIENCE_S / 4):
     """Whether it comes true in time."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -297,7 +300,7 @@ def somebody_else():
 def interrupt(process):
     """Ctrl-C; how it ended."""
     process.send_signal(signal.SIGINT)
-    return process.wait(timeout=60)
+    return process.wait(timeout=PATIENCE_S)
 
 
 def each_once(rows, expected):

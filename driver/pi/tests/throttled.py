@@ -2,7 +2,7 @@
 
 import os
 
-from network import PATH, Network, each_once, finish, ok, wait_for
+from network import PATH, PATIENCE_S, Network, each_once, finish, ok, wait_for
 
 RUNS = 20
 WORK = ("--trace=model:churn:ops=2000:live=100", "--alloc=libc", "--passes=throughput", f"--runs={RUNS}")
@@ -36,7 +36,7 @@ with Network() as network:
     firmware("0x50005")
     ok(wait_for(lambda: '"throttled":true' in network.part_text()), "a row is marked as soon as it slows down", network.words())
     firmware("0x50000")
-    ok(process.wait(timeout=60) == 0, "it has cooled: the work goes on", network.words())
+    ok(process.wait(timeout=PATIENCE_S) == 0, "it has cooled: the work goes on", network.words())
     rows = network.rows(board.name)
     marked = [row for row in rows if row["throttled"]]
     again = [row for row in rows if row["repetition"] > 0 and not row["throttled"]]
