@@ -1,26 +1,28 @@
 /*
- * bitmap.c - chunks of 4096 granules of 16 bytes, with a bitmap that says which are free, searched a row at a time.
+ * bitmap.c - chunks of 2048 granules of 16 bytes, with a bitmap that says which are free, searched a row at a time.
  *
  * A block is as many granules one after the other as it needs. A row is the 64 granules of one word of the bitmap. In a
  * row, the free runs that begin there and have n granules are found by folding the word onto itself, shifted by 1, 2, 4
  * ..., six times at most; the shortest is taken. Which rows to search, hints tell: a chunk has a word for every class
  * of lengths (eight to a doubling), with a bit for each row where a free run of that class may begin; and each group of
  * 64 chunks has a word for every class, with a bit for each chunk whose word is not 0, and is on the heap's list of the
- * class while there is one. A search takes the lowest class that surely serves and has a list, and the first chunk and
- * row hinted at, so that the first chunks fill up and the last ones can become empty; before that a few rows of the
- * class of n itself, where runs may be a little shorter. Every run is hinted at where it begins. A hint may be old, for
- * runs merge and blocks are cut from them: then one row is searched in vain, once, and its hints are put right. The
- * granules of the newest chunk that were never used are no run yet; they are taken in order when no run serves. A
- * second bitmap marks the last granule of every block, so that release finds a block's length without a header. What is
- * larger than a quarter of a chunk is whole pages.
+ * class while there is one, in the order of the groups' addresses. A search takes the lowest class that surely serves
+ * and has a list, and the first chunk and row hinted at, so that the first chunks fill up and the last ones can become
+ * empty; before that a few rows of the class of n itself, where runs may be a little shorter. Every run is hinted at
+ * where it begins. A hint may be old, for runs merge and blocks are cut from them: then one row is searched in vain,
+ * once, and the hint goes. The granules of the newest chunk that were never used are no run yet; they are taken in
+ * order when no run serves. A second bitmap marks the last granule of every block, so that release finds a block's
+ * length without a header. What is larger than half a chunk is whole pages.
  *
  * Most requests never come to the bitmap. Of each length, a few of the blocks released last are kept whole for the next
  * requests, and a search cuts several blocks from the run that it found (quick lists: C. Weinstock, W. Wulf, "Quick
- * Fit", SIGPLAN Notices 23(10), 1988). When there are too many, the older half is made free, and merges. How many are
- * too many, the work decides: a length of which too many come back may keep one more, until all lengths together keep
- * their share of the heap.
+ * Fit", SIGPLAN Notices 23(10), 1988). When there are too many, half of them are made free, and merge. Of lengths
+ * with four or fewer, those at the highest addresses are: if blocks high up were used again for having come back last,
+ * the last chunks would stay full of them, and the holes between them small. Of more, it is the older half, without a
+ * look at them. How many are too many, the work decides: a length of which too many come back may keep one more, until
+ * all lengths together keep their share of the heap.
  *
- *   a chunk     [ free bits | end bits | hints | granules ... ]        aligned to its size, 64 KiB
+ *   a chunk     [ free bits | end bits | hints | granules ... ]        aligned to its size, 32 KiB
  *                 free    0 0 0 0 0 1 1 0 0 1
  *                 ends    0 0 1 0 1 0 0 0 1 0      blocks of 3 and 2, a free run of 2, a block of 2, a free one
  *
@@ -30,10 +32,12 @@
  * Cost          release of a block that is kept, alloc of a kept one: O(1), the free bits are not touched. Else alloc
  *               O(log n) a row searched, and the runs there that serve compared, 32 at most; every row searched in vain
  *               is paid for by the release or the cut that left its hint, so that the mean is O(1). A run that is made
- *               free or cut: O(its length / 64), at most 64 words. A new chunk: O(groups).
+ *               free or cut: O(its length / 64), at most 32 words. A new chunk, and a group's first hint of a class:
+ *               O(groups).
  * Overhead      no header; 2.4 % of a chunk for bitmaps and hints; sizes are rounded up to a granule. Kept are of each
- *               length up to 1 KiB two blocks; and more, up to `keep` bytes or four blocks, while all that is more is
- *               at most 1/128 of the chunks when there were the most. A page for every 64 chunks but the first.
+ *               length up to 1 KiB one block, of those up to 256 bytes two, up to 128 four; and more, up to `keep`
+ *               bytes or four blocks, while all that is more is at most 1/409 of the chunks when there were the most.
+ *               A page for every 64 chunks but the first.
  * Worst case    of memory, one granule kept in the way of every run, M times the largest over the smallest size, as for
  *               best fit (Robson 1977). check() verifies bits, counts, hints, lists, what may be kept, and that what is
  *               kept are blocks.
@@ -154,7 +158,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     for (unsigned n = 1; n <= KEPT_MAX; n++)
         h->limit[n] = limit_for(n, (size_t)config->opt[OPT_KEEP]);
     for (unsigned n = 1; n <= KEPT_MAX; n++)
-        h->room[n] = ALLOC_MIN(h->limit[n], FEW);
+        h->room[n] = ALLOC_MIN(h->limit[n], few_of(n));
     bitmap_open_chunk(h, &h->first, own);
     own->used = granules_for(sizeof *own + sizeof *h) - FIRST;
     h->fresh += own->used;

@@ -14,22 +14,21 @@ extern const struct allocator allocator_bitmap;
 
 #define GRANULE   16
 #define ROW       64 /* granules: those that a word has bits for */
-#define ROWS      64 /* of a chunk: as many as a hint has bits */
+#define ROWS      32 /* of a chunk: as many as a hint has bits */
 #define GRANULES  (ROWS * ROW)
 #define CHUNK     ((size_t)GRANULES * GRANULE)
-#define SMALL_MAX (CHUNK / 4)
+#define SMALL_MAX (CHUNK / 2)
 #define LONG      512 /* granules; all runs from here on are of one class, the last */
 #define CLASSES   57  /* class_of(LONG) + 1 */
 #define KEPT_MAX  64  /* granules; longer blocks are not kept */
-#define FEW       2   /* blocks kept of each length, however small the heap is */
-#define MANY      16  /* and at most, however large */
-#define SPARE     32  /* granules of a chunk, for which more than a few may be kept, of all lengths together */
+#define MANY      16  /* blocks kept of each length at most, however large the heap is */
+#define SPARE     5   /* granules of a chunk, for which more than a few may be kept, of all lengths together */
 #define GROUP     64  /* chunks: as many as a word has bits */
 
 struct chunk {
     uint64_t free[ROWS + 2]; /* bit: the granule is free; the first and the last word stay 0 */
     uint64_t ends[ROWS];     /* bit: the granule ends a block */
-    uint64_t hints[CLASSES]; /* bit: in this row a run of that class may begin */
+    uint32_t hints[CLASSES]; /* bit: in this row a run of that class may begin */
     struct group *group;
     unsigned slot; /* in its group */
     unsigned used; /* granules in blocks */
@@ -187,6 +186,12 @@ static inline struct chunk *chunk_behind(const struct heap *h, const struct chun
         open = g->open;
     }
     return g->chunks[alloc_first_bit(open)];
+}
+
+/* How many blocks of n granules may be kept however small the heap is: long ones hold more, and come less often. */
+static inline unsigned few_of(unsigned n)
+{
+    return n <= 8 ? 4 : n <= 16 ? 2 : 1;
 }
 
 static inline unsigned granules_for(size_t size)

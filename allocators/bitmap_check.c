@@ -109,6 +109,8 @@ static const char *check_lists(const struct heap *h)
              prev = g, g = g->on[class].next) {
             if (g->on[class].prev != prev || !g->hinted[class])
                 return "a list of groups is damaged";
+            if ((uintptr_t)g < (uintptr_t)prev)
+                return "a list of groups is out of order";
             listed++;
         }
         if (listed != hinted || (h->classes >> class & 1) != (hinted > 0))
@@ -122,10 +124,10 @@ static const char *check_kept(const struct heap *h, size_t chunks)
 {
     long spare = h->spare;
     for (unsigned n = 1; n <= KEPT_MAX; n++) {
-        unsigned few = ALLOC_MIN(h->limit[n], FEW);
-        if (h->nkept[n] > h->room[n] || h->room[n] > h->limit[n] || h->room[n] < few)
+        unsigned least = ALLOC_MIN(h->limit[n], few_of(n));
+        if (h->nkept[n] > h->room[n] || h->room[n] > h->limit[n] || h->room[n] < least)
             return "too many blocks of a length are kept";
-        spare += (long)(h->room[n] - few) * n;
+        spare += (long)(h->room[n] - least) * n;
     }
     return spare == SPARE * (long)chunks ? NULL : "the room for kept blocks does not add up to the chunks";
 }

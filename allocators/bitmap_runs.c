@@ -5,24 +5,31 @@
  */
 #include "allocators/bitmap.h"
 
-#define TRIES 8 /* rows searched in the class of n where runs may be a little shorter */
-#define BATCH 8 /* blocks that a run is cut into at once, as long as they fit in a row */
+#define TRIES  8 /* rows searched in the class of n where runs may be a little shorter */
+#define LOWEST 4 /* blocks; where no more may be kept, those at the lowest addresses are, or else the newest */
+#define BATCH  8 /* blocks that a run is cut into at once, as long as they fit in a row */
 
 /* ---- Hints ---------------------------------------------------------------------------------------------------------
  */
 
-static inline bool is_least_of_class(unsigned n)
+static inline unsigned least_of_class(unsigned class)
 {
-    return n <= LONG && !(n & (((unsigned)1 << (last_bit(n | 8) - 3)) - 1));
+    return class < 16 ? class : (8 | class % 8) << (class / 8 - 1);
 }
 
+/* The lists are in address order, so that the low end fills up. */
 static void link_group(struct heap *h, struct group *g, unsigned class)
 {
-    struct group *next = h->lists[class];
-    g->on[class] = (struct links){next, NULL};
+    struct group *next = h->lists[class], *prev = NULL;
+    for (; next && (uintptr_t)next < (uintptr_t)g; next = next->on[class].next)
+        prev = next;
+    g->on[class] = (struct links){next, prev};
     if (next)
         next->on[class].prev = g;
-    h->lists[class] = g;
+    if (prev)
+        prev->on[class].next = g;
+    else
+        h->lists[class] = g;
     h->classes |= (uint64_t)1 << class;
 }
 
@@ -45,7 +52,7 @@ static inline void hint(struct heap *h, struct chunk *c, unsigned at, unsigned n
             link_group(h, c->group, class);
         c->group->hinted[class] |= (uint64_t)1 << c->slot;
     }
-    c->hints[class] |= (uint64_t)1 << at / ROW;
+    c->hints[class] |= (uint32_t)1 << at / ROW;
 }
 
 /* The chunk has no hint of the class any more. */
@@ -189,6 +196,17 @@ static bool let_all_go(struct heap *h)
 /* ---- Search --------------------------------------------------------------------------------------------------------
  */
 
+/* Of a row's bits of granules that are not free: adds those of granules from which on fewer than n are free, as far as
+ * the row goes, when those for `from` are there; 1 <= from <= n <= ROW. */
+static inline uint64_t fold(uint64_t taken, unsigned from, unsigned n)
+{
+    for (unsigned step; from < n; from += step) {
+        step = ALLOC_MIN(from, n - from);
+        taken |= taken >> step;
+    }
+    return taken;
+}
+
 /* The runs that begin in a row, each as the bit that it begins with. */
 static inline uint64_t starts_in(const struct chunk *c, unsigned row)
 {
@@ -196,32 +214,27 @@ static inline uint64_t starts_in(const struct chunk *c, unsigned row)
     return free & ~(free << 1 | free_word(c, row - 1) >> (ROW - 1));
 }
 
-/* Those of them that have n granules. */
-static inline uint64_t search_row(const struct chunk *c, unsigned row, unsigned n)
+/* Of runs that begin in a row and have n granules as far as the row goes, those that have n indeed. */
+static inline uint64_t long_enough(const struct chunk *c, unsigned row, uint64_t starts, unsigned n)
 {
-    uint64_t taken = ~free_word(c, row), starts = starts_in(c, row);
-    for (unsigned step = 1, left = ALLOC_MIN(n, ROW) - 1; left; step *= 2) {
-        step = ALLOC_MIN(step, left);
-        taken |= taken >> step;
-        left -= step;
-    }
-    starts &= ~taken;
     if (!starts || last_bit(starts) + n <= ROW)
         return starts;
     unsigned in = last_bit(starts), end = row * ROW + in + n; /* it goes on in the next rows, if at all */
     return run_end(c, (row + 1) * ROW, end) >= end ? starts : starts ^ (uint64_t)1 << in;
 }
 
-/* A hint that led nowhere goes; the row's runs may be shorter now. */
-static __attribute__((noinline)) void correct_hint(struct heap *h, struct chunk *c, unsigned class, unsigned row)
+/* The runs of n granules that begin in a row. */
+static inline uint64_t search_row(const struct chunk *c, unsigned row, unsigned n)
 {
     uint64_t starts = starts_in(c, row);
-    if (!(c->hints[class] &= ~((uint64_t)1 << row)))
+    return starts ? long_enough(c, row, starts & ~fold(~free_word(c, row), 1, ALLOC_MIN(n, ROW)), n) : 0;
+}
+
+/* A hint of the class led to no run of it: it goes. Runs of other classes have hints of their own. */
+static inline void drop_hint(struct heap *h, struct chunk *c, unsigned class, unsigned row)
+{
+    if (!(c->hints[class] &= ~((uint32_t)1 << row)))
         unhint(h, c, class);
-    for (; starts; starts &= starts - 1) {
-        unsigned at = row * ROW + alloc_first_bit(starts);
-        hint(h, c, at, run_end(c, at, at + LONG) - at);
-    }
 }
 
 struct place {
@@ -229,7 +242,27 @@ struct place {
     unsigned row;
 };
 
-/* In the class of n, where runs may be a little shorter than that. */
+/* In a row with a hint of the class of n, where runs may be shorter than that. The hint stays for those. */
+static inline uint64_t search_hinted_row(struct heap *h, const struct place *in, unsigned n, unsigned class)
+{
+    unsigned least = least_of_class(class), in_row = ALLOC_MIN(least, ROW);
+    uint64_t starts = starts_in(in->c, in->row), taken, found;
+    if (starts) {
+        taken = fold(~free_word(in->c, in->row), 1, in_row);
+        starts &= ~taken;
+    }
+    if (starts) {
+        found = long_enough(in->c, in->row, starts & ~fold(taken, in_row, ALLOC_MIN(n, ROW)), n);
+        if (found)
+            return found;
+        starts = long_enough(in->c, in->row, starts, least);
+    }
+    if (!starts)
+        drop_hint(h, in->c, class, in->row);
+    return 0;
+}
+
+/* In the class of n. */
 static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, struct place *in)
 {
     unsigned tries = TRIES;
@@ -239,12 +272,9 @@ static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, str
             struct chunk *c = g->chunks[alloc_first_bit(slots)];
             for (uint64_t rows = c->hints[class]; rows; rows &= rows - 1) {
                 *in = (struct place){c, alloc_first_bit(rows)};
-                uint64_t starts = search_row(c, in->row, n);
-                if (starts)
+                uint64_t starts = search_hinted_row(h, in, n, class);
+                if (starts || !--tries)
                     return starts;
-                correct_hint(h, c, class, in->row);
-                if (!--tries)
-                    return 0;
             }
         }
     }
@@ -255,7 +285,7 @@ static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, str
 static uint64_t search(struct heap *h, unsigned n, struct place *in)
 {
     unsigned class = class_of_run(n);
-    if (!is_least_of_class(n)) {
+    if (n > least_of_class(class)) {
         uint64_t starts = search_own_class(h, n, class, in);
         if (starts)
             return starts;
@@ -268,7 +298,7 @@ static uint64_t search(struct heap *h, unsigned n, struct place *in)
         uint64_t starts = search_row(c, in->row, n);
         if (ALLOC_LIKELY(starts))
             return starts;
-        correct_hint(h, c, found, in->row);
+        drop_hint(h, c, found, in->row);
     }
     return 0;
 }
@@ -373,20 +403,44 @@ static bool widen(struct heap *h, unsigned n)
     return true;
 }
 
-void bitmap_release(struct heap *h, void *p, unsigned n)
+/* A block becomes free granules. */
+static inline void make_free(struct heap *h, void *p, unsigned n)
 {
     struct chunk *c = chunk_of(p);
     unsigned at = index_of(p);
-    if (n <= KEPT_MAX && h->limit[n]) {
-        if (!widen(h, n))
-            let_go(h, n, (h->nkept[n] + 1u) / 2);
-        h->kept[n][h->nkept[n]++] = p;
-        return;
-    }
     bool emptied = dissolve(c, at, n);
     hint_around(h, c, at, at + n);
     if (emptied)
         leave_empty(h, c);
+}
+
+/* Keeps p in the place of the highest of the length's blocks, which is returned; p itself, when that is the highest. */
+static inline void *keep_lower(struct heap *h, void *p, unsigned n)
+{
+    for (unsigned i = 0; i < h->nkept[n]; i++)
+        if ((uintptr_t)h->kept[n][i] > (uintptr_t)p) {
+            void *higher = h->kept[n][i];
+            h->kept[n][i] = p;
+            p = higher;
+        }
+    return p;
+}
+
+void bitmap_release(struct heap *h, void *p, unsigned n)
+{
+    if (n > KEPT_MAX || (!widen(h, n) && !h->room[n])) {
+        make_free(h, p, n);
+        return;
+    }
+    unsigned some = h->nkept[n] < h->room[n] ? 0 : (h->nkept[n] + 1u) / 2;
+    if (some > LOWEST / 2)
+        let_go(h, n, some);
+    else
+        for (; some; some--) {
+            make_free(h, keep_lower(h, p, n), n);
+            p = h->kept[n][--h->nkept[n]];
+        }
+    h->kept[n][h->nkept[n]++] = p;
 }
 
 /* Whether the granules from the end of a block on are free, or fresh; then they are the block's. */

@@ -48,21 +48,31 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
 }
 
 /* There is but one list, and no place in it is nearer than others. */
-static unsigned index_list(const struct index *x, size_t size)
+static size_t index_list(const struct index *x, size_t size)
 {
     (void)x, (void)size;
     return 0;
 }
 
 #define INDEX_NEAR REQUEST_MAX
-#define index_near index_list
+static size_t index_near(const struct index *x, const struct block *b, size_t size)
+{
+    (void)b;
+    return index_list(x, size);
+}
 
 #define index_search index_list
 
-static bool index_quick(const struct index *x)
+static size_t index_quick(const struct index *x)
 {
     (void)x;
-    return false;
+    return 0;
+}
+
+static size_t index_exact(size_t size)
+{
+    (void)size;
+    return 0;
 }
 
 /* The last link below l, or the list's head: a step along the list, a step along memory, in turn. A free block before a
@@ -86,7 +96,7 @@ static struct link *place_of(const struct index *x, const struct link *l)
     }
 }
 
-static void index_insert(struct index *x, unsigned list, struct block *b)
+static void index_insert(struct index *x, size_t list, struct block *b)
 {
     (void)list;
     x->near = place_of(x, link_of(b));
@@ -131,13 +141,13 @@ static struct block *extreme(const struct index *x, size_t n, bool smallest)
     return found;
 }
 
-static struct block *index_take_fit(struct index *x, unsigned list, size_t n)
+static struct block *index_take_exact(struct index *x, size_t list)
 {
-    (void)x, (void)list, (void)n; /* never called, as index_quick() says */
+    (void)x, (void)list; /* never called, as index_quick() says */
     return NULL;
 }
 
-static struct block *index_find(struct index *x, unsigned *list, size_t n)
+static struct block *index_own(struct index *x, size_t list, size_t n)
 {
     (void)list;
     struct block *b;
@@ -153,10 +163,22 @@ static struct block *index_find(struct index *x, unsigned *list, size_t n)
     return b;
 }
 
-static void index_take(struct index *x, unsigned list, struct block *b)
+/* There is no list above the only one, and so what would follow is never called. */
+static struct block *index_above(const struct index *x, size_t *list)
 {
-    (void)list;
-    index_remove(x, b);
+    (void)x, (void)list;
+    return NULL;
+}
+
+static void index_take_first(struct index *x, size_t list, struct block *b)
+{
+    (void)x, (void)list, (void)b;
+}
+
+static bool index_same_list(const struct index *x, size_t a, size_t b)
+{
+    (void)x, (void)a, (void)b;
+    return true;
 }
 
 static const char *index_check(const struct index *x, size_t nblocks)
@@ -179,6 +201,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
 extern const struct allocator allocator_freelist;
 static const struct allocator *const self = &allocator_freelist;
 #define INDEX_CUT_BACK(n) false
+#define INDEX_REST_STAYS  true
 #include "allocators/tagged.h"
 
 static const char *const fits[] = {"first", "next", "best", "worst", NULL};

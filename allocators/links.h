@@ -35,14 +35,13 @@ static inline bool unlink_from_list(const struct link *l)
     return next == prev;
 }
 
-/* Takes the first link off a list that is not empty. *emptied: it was the last. */
-static inline struct link *pop_from_list(struct link *head, bool *emptied)
+/* Takes the first link off a list. True: it was the last. */
+static inline bool pop_from_list(struct link *head, const struct link *first)
 {
-    struct link *first = head->next, *next = first->next;
+    struct link *next = first->next;
     head->next = next;
     next->prev = head;
-    *emptied = next == head;
-    return first;
+    return next == head;
 }
 
 /* Puts l in the place of another. */

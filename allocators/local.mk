@@ -17,6 +17,7 @@ allocator_files = \
 	allocators/guard.h \
 	allocators/libc.c \
 	allocators/links.h \
+	allocators/marks.h \
 	allocators/null.c \
 	allocators/options.c \
 	allocators/options.h \
@@ -42,6 +43,7 @@ allocator_files = \
 	allocators/slob_check.c \
 	allocators/table.c \
 	allocators/tagged.h \
+	allocators/tagged_regions.h \
 	allocators/tags.h \
 	allocators/tlsf.c \
 	allocators/treap.h \

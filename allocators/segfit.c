@@ -24,16 +24,17 @@
 #define SPLIT_LOG2 4                 /* 2^this per power of two */
 #define POWERS     22                /* up to RUN_MAX */
 #define NLISTS     (RANGED + (POWERS << SPLIT_LOG2))
-#define NWORDS     ((NLISTS + 63) / 64)
+#define MARK_WORDS ((NLISTS + 63) / 64)
 #define SCAN       2           /* blocks looked at on a ranged list where any may be too small */
 #define LARGE      (64 * UNIT) /* from here on blocks are cut from the back of a larger one */
+
+#include "allocators/marks.h"
 
 _Static_assert(RUN_MAX / UNIT >> EXACT_LOG2 < UINT64_C(1) << POWERS, "there is a list for every size");
 
 struct index {
-    uint32_t words;          /* bit: a list of the word is not empty */
-    uint64_t filled[NWORDS]; /* bit: the list is not empty */
-    uintptr_t middle;        /* of the heap's addresses: from here on its upper half */
+    uintptr_t middle; /* of the heap's addresses: from here on its upper half */
+    struct marks marks;
     struct link lists[NLISTS];
 };
 
@@ -58,117 +59,99 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
 #define INDEX_NEAR (EXACT * UNIT)
 
 /* The exact list in the heap's lower half. */
-static inline unsigned index_near(const struct index *x, size_t size)
+static inline size_t index_exact(size_t size)
 {
-    (void)x;
-    return (unsigned)(size / (UNIT / 2)); /* a multiple of UNIT */
+    return size / (UNIT / 2); /* a multiple of UNIT */
 }
 
-/* That, or the list of several sizes. */
-static inline unsigned index_list(const struct index *x, size_t size)
+/* Of one size the lower half of the heap is used first, so that its end empties: half of what sorting by address would
+ * gain, for one comparison. The middle moves as the heap grows, and blocks on a list stay there: this is a preference,
+ * nothing relies on it. */
+static inline size_t index_near(const struct index *x, const struct block *b, size_t size)
 {
-    if (size < INDEX_NEAR)
-        return index_near(x, size);
+    return index_exact(size) + ((uintptr_t)b >= x->middle);
+}
+
+/* The list of several sizes, from INDEX_NEAR on. */
+static inline size_t index_list(const struct index *x, size_t size)
+{
+    (void)x;
     uint32_t units = (uint32_t)(size / UNIT);
-    unsigned step = 31 - SPLIT_LOG2 - (unsigned)__builtin_clz(units);
+    unsigned step = (31u ^ (unsigned)__builtin_clz(units)) - SPLIT_LOG2;
     return RANGED - ((EXACT_LOG2 - SPLIT_LOG2 + 1) << SPLIT_LOG2) + (step << SPLIT_LOG2) + (unsigned)(units >> step);
 }
 
-static inline void mark(struct index *x, unsigned list)
+/* Last in, first out, for the cache. */
+static inline void index_insert(struct index *x, size_t list, struct block *b)
 {
-    uint64_t before = x->filled[list / 64];
-    x->filled[list / 64] = before | UINT64_C(1) << (list % 64);
-    if (ALLOC_UNLIKELY(!before))
-        x->words |= UINT32_C(1) << list / 64;
-}
-
-/* Marks a list as emptied, if it was; without a branch, as it would be a coin's throw. */
-static inline void unmark(struct index *x, size_t list, bool emptied)
-{
-    uint64_t left = x->filled[list / 64] ^ (uint64_t)emptied << (list % 64);
-    x->filled[list / 64] = left;
-    if (ALLOC_UNLIKELY(!left))
-        x->words &= ~(UINT32_C(1) << list / 64);
-}
-
-/* Last in, first out, for the cache; but of one size the lower half of the heap is used first, so that its end empties:
- * half of what sorting by address would gain, for one comparison. The middle moves as the heap grows, and blocks on a
- * list stay there: this is a preference, nothing relies on it. */
-static inline void index_insert(struct index *x, unsigned list, struct block *b)
-{
-    if (list < RANGED)
-        list += (uintptr_t)b >= x->middle;
     link_behind(link_of(b), head_of(x->lists, list));
-    mark(x, list);
+    mark(&x->marks, list);
 }
 
 static inline void index_remove(struct index *x, struct block *b)
 {
     const struct link *l = link_of(b);
     bool emptied = unlink_from_list(l);
-    unmark(x, (size_t)(l->next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
+    unmark(&x->marks, (size_t)(l->next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
 }
 
 #define index_search index_list
 
-static bool index_quick(const struct index *x)
+static size_t index_quick(const struct index *x)
 {
     (void)x;
-    return true;
+    return INDEX_NEAR;
 }
 
-/* An exact fit, of the lower half if there is one. */
-static inline struct block *index_take_fit(struct index *x, unsigned list, size_t n)
+static inline void index_take_first(struct index *x, size_t list, struct block *b)
 {
-    (void)n;
+    unmark(&x->marks, list, pop_from_list(head_of(x->lists, list), link_of(b)));
+}
+
+/* Of the lower half if there is one. */
+static inline struct block *index_take_exact(struct index *x, size_t list)
+{
     struct link *head = head_of(x->lists, list);
     size_t high = head->next == head;
     head += high; /* no branch here either */
-    if (head->next == head)
+    struct link *first = head->next;
+    if (first == head)
         return NULL;
-    bool emptied;
-    struct block *b = from_payload(pop_from_list(head, &emptied));
-    unmark(x, list + high, emptied);
-    return b;
+    unmark(&x->marks, list + high, pop_from_list(head, first));
+    return from_payload(first);
 }
 
-/* A block of the request's own list, if that has several sizes and one of the first SCAN serves; else the first of the
- * next list, where every block serves. */
-static inline struct block *index_find(struct index *x, unsigned *list, size_t n)
+/* One of the first SCAN blocks. A list of an exact size is never asked for: it is known to be empty. */
+static inline struct block *index_own(struct index *x, size_t list, size_t n)
 {
-    if (*list >= RANGED) {
-        const struct link *head = head_of(x->lists, *list), *l = head->next;
-        for (unsigned left = SCAN; l != head && left--; l = l->next)
-            if (size_of(from_payload(l)) >= n)
-                return from_payload(l);
-        ++*list;
-    }
-    size_t word = *list / 64;
-    uint64_t lists = x->filled[word] & ~UINT64_C(0) << (*list % 64);
-    if (!lists) {
-        uint32_t words = x->words & ~UINT32_C(1) << word;
-        if (!words)
-            return NULL;
-        word = alloc_first_bit(words);
-        lists = x->filled[word];
-    }
-    *list = (unsigned)(word * 64) + alloc_first_bit(lists);
-    return from_payload(x->lists[*list].next);
+    const struct link *head = head_of(x->lists, list), *l = head->next;
+    for (unsigned left = SCAN; l != head && left--; l = l->next)
+        if (size_of(from_payload(l)) >= n)
+            return from_payload(l);
+    return NULL;
 }
 
-static inline void index_take(struct index *x, unsigned list, struct block *b)
+/* Of an exact size both lists are empty, or the search would not have come here. */
+static inline struct block *index_above(const struct index *x, size_t *list)
 {
-    unmark(x, list, unlink_from_list(link_of(b)));
+    return next_marked(&x->marks, list) ? from_payload(x->lists[*list].next) : NULL;
+}
+
+static inline bool index_same_list(const struct index *x, size_t a, size_t b)
+{
+    (void)x;
+    return (a ^ b) >> ((31u ^ (unsigned)__builtin_clz((uint32_t)a)) - SPLIT_LOG2) == 0;
 }
 
 static const char *check_list(const struct index *x, unsigned list, size_t *nblocks)
 {
     const struct link *head = &x->lists[list];
-    if (!(x->filled[list / 64] >> (list % 64) & 1) != (head->next == head))
+    if (is_marked(&x->marks, list) != (head->next != head))
         return "a list's mark contradicts the list";
     for (const struct link *l = head->next; l != head; l = l->next) {
         const struct block *b = from_payload(l);
-        if (index_list(x, size_of(b)) != (list < RANGED ? list & ~1u : list))
+        size_t size = size_of(b);
+        if (size < INDEX_NEAR ? index_exact(size) != (list & ~1u) : index_list(x, size) != list)
             return "a block is on the list of another size";
         if (!(b->head & FREE) || l->next->prev != l || !(*nblocks)--)
             return "a list is damaged";
@@ -178,20 +161,18 @@ static const char *check_list(const struct index *x, unsigned list, size_t *nblo
 
 static const char *index_check(const struct index *x, size_t nblocks)
 {
-    for (unsigned word = 0; word < NWORDS; word++)
-        if (!(x->words >> word & 1) != !x->filled[word])
-            return "a word's mark contradicts its lists";
-    for (unsigned list = 0; list < NLISTS; list++) {
-        const char *broken = check_list(x, list, &nblocks);
-        if (broken)
-            return broken;
-    }
+    const char *broken = marks_check(&x->marks);
+    for (unsigned list = 0; list < NLISTS && !broken; list++)
+        broken = check_list(x, list, &nblocks);
+    if (broken)
+        return broken;
     return nblocks ? "a free block is on no list" : NULL;
 }
 
 extern const struct allocator allocator_segfit;
 static const struct allocator *const self = &allocator_segfit;
 #define INDEX_CUT_BACK(n) ((n) >= LARGE)
+#define INDEX_REST_STAYS  false
 #include "allocators/tagged.h"
 
 static const struct alloc_option options[] = {TAGGED_PAGES_OPTIONS, {.name = NULL}};

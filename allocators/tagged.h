@@ -9,226 +9,36 @@
  *   struct index                                              what it keeps of its free blocks
  *   size_t index_bytes(const uint64_t *opt)                   what it needs in all, struct index or more
  *   void index_init(struct index *, const uint64_t *opt)
- *   unsigned index_list(const struct index *, size_t size)    where a block of so many bytes belongs
+ *   size_t index_list(const struct index *, size_t size)      where a block of so many bytes belongs
  *   #define INDEX_NEAR                                        below so many bytes, it is
- *   unsigned index_near(const struct index *, size_t size)    this, which is found sooner
- *   void index_insert(struct index *, unsigned list, struct block *)    the block is free, its tags are set
+ *   size_t index_near(const struct index *, const struct block *, size_t size)
+ *                                                             this, which is found sooner
+ *   bool index_same_list(const struct index *, size_t a, size_t b)
+ *                                                             both sizes are at least that, and belong together
+ *   void index_insert(struct index *, size_t list, struct block *)      the block is free, its tags are set
  *   void index_remove(struct index *, struct block *)
- *   struct block *index_take_fit(struct index *, unsigned list, size_t n)
- *                                                             removes a block that fits_whole(), if one is at hand;
- *                                                             NULL: none is
- *   unsigned index_search(const struct index *, size_t n)     the list where the search for n bytes begins
- *   struct block *index_find(struct index *, unsigned *list, size_t n)
- *                                                             a block of at least n bytes, sought from that list on,
- *                                                             and the list that it is on; NULL: there is none
- *   void index_take(struct index *, unsigned list, struct block *)      removes it
- *   bool index_quick(const struct index *)                    index_take_fit() finds what index_find() would
+ *   size_t index_quick(const struct index *)                  below so many bytes, each size has a list of its own,
+ *   size_t index_exact(size_t size)                           this,
+ *   struct block *index_take_exact(struct index *, size_t list)         from which a block is removed; NULL: none
+ *   size_t index_search(const struct index *, size_t n)       from there on, the list where the search begins
+ *   struct block *index_own(struct index *, size_t list, size_t n)      a block of that list that serves; NULL: none
+ *   struct block *index_above(const struct index *, size_t *list)       the first block of the next list that has any,
+ *                                                             and the list; all its blocks serve; NULL: there is none
+ *   void index_take_first(struct index *, size_t list, struct block *)  removes the first block of the list
  *   void index_span(struct index *, uintptr_t low, uintptr_t high)      the region that grows reaches this far
  *   const char *index_check(const struct index *, size_t nblocks)       it holds so many, all in their place
  *   #define INDEX_CUT_BACK(n)                                 true: a block of n bytes is cut from a free one's back
+ *   #define INDEX_REST_STAYS                                  true: what is left of index_own()'s block takes its place
  *   const struct allocator *const self                        for a block that must move
  *
  * all of them static, and so the compiler sees all of it at once. The memory at the end of the newest region ("top",
  * the wilderness of D. Lea's malloc) is not in the index: it is cut last.
- *
- *   a region     [ struct region ][ block ][ block ] ... [ block ][ fence ]     whole pages that touch
+ * Regions are in tagged_regions.h.
  *
  * Most blocks fit exactly and are released between used neighbours; that needs no more than a few lines of alloc() and
  * release_block(), which call nothing. What else there is, is kept out of their way by OUT_OF_LINE.
  */
-#include "allocators/tags.h"
-
-#define OUT_OF_LINE static __attribute__((noinline))
-
-struct region {
-    struct region *next, *prev;
-}; /* the length is stored nowhere, so that a region can be cut in two without finding its start */
-
-/* From a region to its first block; the heap's own has the heap between. */
-#define REGION_HEAD (ALLOC_ROUND_UP(sizeof(struct region) + TAG, UNIT) - TAG)
-
-struct heap {
-    struct page_source source;
-    struct region *regions; /* the newest first; the heap's own is the last */
-    struct block *first;    /* the first block of the heap's own region */
-    struct block *top;      /* the free block before `fence`, not in the index; NULL: none */
-    struct block *fence;    /* the end of the region that grew last */
-    size_t held;            /* bytes taken from the page source */
-    size_t grown;           /* bytes of the region that `fence` ends, at least */
-    size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
-    size_t plain;           /* a free block of less has index_near() and is not large enough for that */
-    size_t quick;           /* for a request of less index_take_fit() is tried first */
-    unsigned page_log2;     /* of the page source's page */
-    bool touching;          /* the last pages taken began behind `fence` */
-    struct index index;     /* which may go on behind the struct */
-};
-
-/* ---- Lists ----------------------------------------------------------------------------------------------------------
- */
-
-static inline unsigned list_for(const struct heap *h, size_t size)
-{
-    return size < INDEX_NEAR ? index_near(&h->index, size) : index_list(&h->index, size);
-}
-
-static inline void insert(struct heap *h, struct block *b, size_t size)
-{
-    index_insert(&h->index, list_for(h, size), b);
-}
-
-/* ---- Pages ----------------------------------------------------------------------------------------------------------
- */
-
-static void *take_pages(struct heap *h, size_t bytes)
-{
-    void *pages = h->source.alloc_page(h->source.ctx, bytes >> h->page_log2);
-    if (pages)
-        h->held += bytes;
-    return pages;
-}
-
-static void give_pages(struct heap *h, void *pages, size_t bytes)
-{
-    h->held -= bytes;
-    h->source.free_page(h->source.ctx, pages, bytes >> h->page_log2);
-}
-
-static inline struct region *own_region(const struct heap *h)
-{
-    return (struct region *)(uintptr_t)h - 1;
-}
-
-static inline struct block *first_block(const struct heap *h, const struct region *r)
-{
-    return r == own_region(h) ? h->first : (struct block *)((uintptr_t)r + REGION_HEAD);
-}
-
-static void link_region(struct heap *h, struct region *r)
-{
-    *r = (struct region){.next = h->regions};
-    if (r->next)
-        r->next->prev = r;
-    h->regions = r;
-}
-
-static void unlink_region(struct heap *h, struct region *r)
-{
-    if (r->prev)
-        r->prev->next = r->next;
-    else
-        h->regions = r->next;
-    if (r->next)
-        r->next->prev = r->prev;
-}
-
-/* A fence, behind a free block, for the region that ends at `end`. */
-static inline struct block *set_fence(void *end)
-{
-    struct block *fence = (struct block *)((uintptr_t)end - TAG);
-    fence->head = EDGE | PREV_FREE;
-    return fence;
-}
-
-/* Makes [b, end) the top and its fence. */
-static inline void set_top(struct heap *h, struct block *b, void *end, tag_t flags)
-{
-    h->fence = set_fence(end);
-    set_free(b, (size_t)((char *)h->fence - (char *)b), flags);
-    h->top = b;
-}
-
-static inline size_t top_size(const struct heap *h)
-{
-    return h->top ? size_of(h->top) : 0;
-}
-
-/* `bytes` behind the fence are ours now: it becomes free memory, with top. */
-static inline void extend(struct heap *h, size_t bytes)
-{
-    char *end = (char *)h->fence + TAG + bytes;
-    h->grown += bytes;
-    if (h->top)
-        set_top(h, h->top, end, h->top->head);
-    else
-        set_top(h, h->fence, end, 0);
-    index_span(&h->index, (uintptr_t)h->fence - h->grown, (uintptr_t)h->fence);
-}
-
-static inline void add_region(struct heap *h, void *pages, size_t bytes)
-{
-    if (h->top)
-        insert(h, h->top, size_of(h->top));
-    link_region(h, pages);
-    h->grown = bytes;
-    set_top(h, first_block(h, pages), (char *)pages + bytes, EDGE);
-}
-
-/* Takes `bytes` more: behind top where they touch it, else as a region of their own, if that serves `n`. */
-static bool grow_by(struct heap *h, size_t bytes, size_t n)
-{
-    bytes = ALLOC_ROUND_UP(bytes, h->source.page_size);
-    char *pages = take_pages(h, bytes);
-    if (!pages)
-        return false;
-    h->touching = pages == (char *)h->fence + TAG && h->grown + bytes <= RUN_MAX;
-    if (h->touching)
-        extend(h, bytes);
-    else if (bytes >= n + REGION_HEAD + TAG)
-        add_region(h, pages, bytes);
-    else
-        give_pages(h, pages, bytes);
-    return top_size(h) >= n;
-}
-
-/* Makes a top of at least n bytes. While pages touch, asks only for what is missing; where they do not, each is a
- * region of its own, and there should not be too many. */
-OUT_OF_LINE bool grow(struct heap *h, size_t n)
-{
-    size_t whole = n + REGION_HEAD + TAG;
-    if (h->touching && grow_by(h, n - top_size(h), n))
-        return true;
-    return grow_by(h, ALLOC_MAX(whole, ALLOC_MIN(h->held / 64, 64 << 10)), n) || grow_by(h, whole, n);
-}
-
-/*
- * Gives the whole pages inside a free block of at least `give` bytes, on no list, back, or a whole region; what stands
- * left and right of them goes on lists:
- *
- *   ... ][ b ................................................. ][ next ...
- *   ... ][ left ][ fence ]|     pages      |[ region ][ right ][ next ...
- */
-OUT_OF_LINE void give_back(struct heap *h, struct block *b, bool begins, bool ends)
-{
-    size_t page = h->source.page_size;
-    struct block *next = next_of(b);
-    char *from = begins ? (char *)b - REGION_HEAD : (char *)ALLOC_ROUND_UP((uintptr_t)b + MIN_BLOCK + TAG, page);
-    char *to = ends ? (char *)next + TAG : (char *)(((uintptr_t)next - MIN_BLOCK - REGION_HEAD) & ~(page - 1));
-    if (begins) {
-        unlink_region(h, (struct region *)from);
-    } else {
-        size_t left = (size_t)((char *)set_fence(from) - (char *)b);
-        set_free(b, left, b->head);
-        insert(h, b, left);
-    }
-    if (!ends) {
-        struct block *right = (struct block *)(to + REGION_HEAD);
-        size_t size = (size_t)((char *)next - (char *)right);
-        link_region(h, (struct region *)to);
-        set_free(right, size, EDGE);
-        insert(h, right, size);
-    }
-    give_pages(h, from, (size_t)(to - from));
-}
-
-/* Of top, half of `trim` is kept, against a see-saw. */
-OUT_OF_LINE void trim_top(struct heap *h)
-{
-    char *from = (char *)ALLOC_ROUND_UP((uintptr_t)h->top + h->trim / 2, h->source.page_size);
-    size_t bytes = (size_t)((char *)h->fence + TAG - from);
-    h->grown -= bytes;
-    set_top(h, h->top, from, h->top->head);
-    give_pages(h, from, bytes);
-}
+#include "allocators/tagged_regions.h"
 
 /* ---- release --------------------------------------------------------------------------------------------------------
  */
@@ -285,7 +95,7 @@ static inline void release_block(struct heap *h, struct block *b)
     if (ALLOC_LIKELY(!((b->head | next->head) & FLAGS) && size < h->plain)) {
         next->head |= PREV_FREE;
         set_free(b, size, 0);
-        index_insert(&h->index, index_near(&h->index, size), b);
+        index_insert(&h->index, index_near(&h->index, b, size), b);
     } else {
         merge(h, b);
     }
@@ -299,76 +109,107 @@ static void release(struct heap *h, void *p)
 /* ---- alloc ---------------------------------------------------------------------------------------------------------
  */
 
-OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
+/* From top, which has so much. */
+static inline void *cut_from_top(struct heap *h, size_t n)
 {
-    if (top_size(h) < n && !grow(h, n))
-        return NULL;
     struct block *b = h->top;
     h->top = cut_front(b, n);
     return payload(b);
 }
 
-/* Cuts n bytes for use from a free block on no list; the rest goes on the list `to`. */
-OUT_OF_LINE void *cut(struct heap *h, struct block *b, unsigned to, size_t n, size_t rest)
+OUT_OF_LINE void *cut_grown(struct heap *h, size_t n)
 {
-    if (!INDEX_CUT_BACK(n)) {
-        index_insert(&h->index, to, split(b, n, rest));
-        return payload(b);
-    }
-    struct block *back = split_back(b, n, rest);
-    index_insert(&h->index, to, b);
-    return payload(back);
+    return grow(h, n) ? cut_from_top(h, n) : NULL;
 }
 
-/* The same where the rest stays in the block's place on its list, as it does where small ones are cut from a large. */
-OUT_OF_LINE void *cut_in_place(struct block *b, size_t n, size_t rest)
+OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
 {
-    if (INDEX_CUT_BACK(n))
-        return payload(split_back(b, n, rest));
-    link_instead(link_of(split(b, n, rest)), link_of(b));
+    return top_size(h) < n ? cut_grown(h, n) : cut_from_top(h, n);
+}
+
+/* Cuts n bytes for use from a free block on no list; the rest goes on one. */
+static inline void *cut(struct heap *h, struct block *b, size_t n)
+{
+    size_t rest = size_of(b) - n;
+    if (INDEX_CUT_BACK(n)) {
+        struct block *back = split_back(b, n, rest);
+        insert(h, b, rest);
+        return payload(back);
+    }
+    insert(h, split(b, n, rest), rest);
     return payload(b);
 }
 
-/* A block found on a list, for use: as it is, or n bytes of it. */
-static inline void *serve(struct heap *h, struct block *b, unsigned list, size_t n)
+OUT_OF_LINE void *cut_first_back(struct heap *h, size_t list, struct block *b, size_t n)
 {
-    size_t rest = size_of(b) - n;
-    if (rest < MIN_BLOCK) {
-        index_take(&h->index, list, b);
-        set_used(b, size_of(b));
+    index_take_first(&h->index, list, b);
+    return cut(h, b, n);
+}
+
+/* As cut(), from the front of the first block of a list. Where small ones are cut from a large, its rest most often
+ * stays on that list, and then where it is. The compiler would prepare for each way at once, and save registers to have
+ * enough: after each of the two lines that hide a value it begins anew. */
+static inline void *cut_first(struct heap *h, size_t list, struct block *b, size_t n)
+{
+    size_t size = size_of(b), rest = size - n, to;
+    struct block *free = split(b, n, rest);
+    if (rest < INDEX_NEAR) {
+        to = index_near(&h->index, free, rest);
+    } else if (index_same_list(&h->index, size, rest)) {
+        link_instead(link_of(free), link_of(b));
         return payload(b);
+    } else {
+        to = index_list(&h->index, rest);
     }
-    unsigned to = list_for(h, rest);
-    if (to == list)
-        return cut_in_place(b, n, rest);
-    index_take(&h->index, list, b);
-    return cut(h, b, to, n, rest);
+    __asm__("" : "+r"(free) : : "memory");
+    index_take_first(&h->index, list, b);
+    __asm__("" : "+r"(h));
+    index_insert(&h->index, to, free);
+    return payload(b);
 }
 
-OUT_OF_LINE void *alloc_larger(struct heap *h, unsigned list, size_t n)
+/* For a request that its own list has no block for. */
+OUT_OF_LINE void *alloc_larger(struct heap *h, size_t list, size_t n)
 {
-    struct block *b = index_find(&h->index, &list, n);
-    return b ? serve(h, b, list, n) : cut_top(h, n);
+    struct block *b = index_above(&h->index, &list);
+    if (!b)
+        return cut_top(h, n);
+    if (size_of(b) - n >= MIN_BLOCK)
+        return INDEX_CUT_BACK(n) ? cut_first_back(h, list, b, n) : cut_first(h, list, b, n);
+    set_used(b, size_of(b));
+    index_take_first(&h->index, list, b);
+    return payload(b);
 }
 
-OUT_OF_LINE void *alloc_indirect(struct heap *h, size_t size)
+/* For a request whose list has other sizes too. */
+OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size > REQUEST_MAX))
         return NULL;
-    size_t n = block_size(size);
-    return alloc_larger(h, index_search(&h->index, n), n);
+    size_t n = block_size(size), list = index_search(&h->index, n);
+    struct block *b = index_own(&h->index, list, n);
+    if (!b)
+        return alloc_larger(h, list, n);
+    if (INDEX_REST_STAYS && !fits_whole(b, n)) {
+        link_instead(link_of(split(b, n, size_of(b) - n)), link_of(b));
+        return payload(b);
+    }
+    index_remove(&h->index, b);
+    if (!fits_whole(b, n))
+        return cut(h, b, n);
+    set_used(b, size_of(b));
+    return payload(b);
 }
 
 static void *alloc(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size >= h->quick))
-        return alloc_indirect(h, size);
-    size_t n = block_size(size);
-    unsigned list = index_near(&h->index, n);
-    struct block *b = index_take_fit(&h->index, list, n);
+        return alloc_shared(h, size);
+    size_t n = block_size(size), list = index_exact(n);
+    struct block *b = index_take_exact(&h->index, list);
     if (ALLOC_UNLIKELY(!b))
         return alloc_larger(h, list, n);
-    set_used(b, size_of(b));
+    set_used(b, n);
     return payload(b);
 }
 
@@ -503,7 +344,7 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
     h->plain = ALLOC_MIN(h->give, INDEX_NEAR);
-    h->quick = index_quick(&h->index) ? INDEX_NEAR - TAG - UNIT : 0; /* less what block_size() may add */
+    h->quick = requests_below(index_quick(&h->index));
     link_region(h, r);
     h->first = (struct block *)(ALLOC_ROUND_UP((uintptr_t)h + own + TAG, UNIT) - TAG);
     set_top(h, h->first, (char *)r + bytes, EDGE);
@@ -519,62 +360,6 @@ static void destroy(struct heap *h)
         next = r->next; /* NULL for the heap's own, which goes last */
         give_pages(h, r, (size_t)((const char *)b + TAG - (const char *)r));
     }
-}
-
-/* ---- walk and check -------------------------------------------------------------------------------------------------
- */
-
-static bool walk(const struct heap *h, heap_visit *visit, void *arg)
-{
-    for (const struct region *r = h->regions; r; r = r->next)
-        for (const struct block *b = first_block(h, r); size_of(b); b = next_of(b)) {
-            struct heap_block seen = {payload(b), size_of(b) - TAG, !(b->head & FREE)};
-            if (!visit(&seen, arg))
-                return false;
-        }
-    return true;
-}
-
-/* Adds the region's bytes, and the blocks that the index must hold. */
-static const char *check_region(const struct heap *h, const struct region *r, size_t *bytes, size_t *listed)
-{
-    const struct block *b = first_block(h, r);
-    bool prev_free = false;
-    if (!(b->head & EDGE))
-        return "a region's first block is not marked so";
-    for (; size_of(b); b = next_of(b)) {
-        if (size_of(b) < MIN_BLOCK)
-            return "a block is too small";
-        if (!(b->head & PREV_FREE) == prev_free)
-            return "a block's tag contradicts the block before";
-        if (b->head & EDGE && b != first_block(h, r))
-            return "a block inside a region is marked as its first";
-        if (b->head & FREE) {
-            if (prev_free)
-                return "two free blocks touch";
-            if (*foot_before(next_of(b)) != size_of(b))
-                return "a free block's foot differs from its head";
-            *listed += b != h->top;
-        }
-        prev_free = b->head & FREE;
-    }
-    *bytes += (size_t)((const char *)b + TAG - (const char *)r);
-    return b->head == (prev_free ? EDGE | PREV_FREE : EDGE) ? NULL : "a region's fence is damaged";
-}
-
-static const char *check(const struct heap *h)
-{
-    size_t bytes = 0, listed = 0;
-    for (const struct region *r = h->regions; r; r = r->next) {
-        const char *broken = check_region(h, r, &bytes, &listed);
-        if (broken)
-            return broken;
-    }
-    if (bytes != h->held)
-        return "the regions do not add up to the pages held";
-    if (h->top && next_of(h->top) != h->fence)
-        return "top does not end at the fence";
-    return index_check(&h->index, listed);
 }
 
 /* Of a struct allocator, all but its name, its options and alloc(), which the includer may have a shorter way to. */

@@ -96,6 +96,12 @@ static inline size_t block_size(size_t size)
     return ALLOC_MAX(n, MIN_BLOCK);
 }
 
+/* Requests of fewer bytes than this have blocks of fewer than n, a multiple of UNIT. */
+static inline size_t requests_below(size_t n)
+{
+    return n > MIN_BLOCK ? n - UNIT - TAG + 1 : 0;
+}
+
 /* Cuts n bytes for use from the front of a free block on no list. The `rest` of it is free, on no list, and returned.
  */
 static inline struct block *split(struct block *b, size_t n, size_t rest)

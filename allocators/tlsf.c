@@ -25,8 +25,8 @@
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)
 _Static_assert(UNIT == sizeof(void *) * 2, "UNIT_LOG2 is its logarithm");
-#define WORD_LOG2 6u /* lists in a word of the second bitmap */
-#define MAX_WORDS 32 /* of it, at most: a bit each in the first; the bounds of the options make 25 */
+#define MARK_WORDS 32 /* the bounds of the options make 25 */
+#include "allocators/marks.h"
 
 #define NEAR 256u /* units: the lists of smaller sizes are looked up; their numbers fit in a byte */
 
@@ -34,14 +34,13 @@ enum search { TIGHT, ROUND };
 enum { OPT_FLI = 2, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
 
 struct index {
-    uint32_t words;      /* bit: a list of the word is not empty */
     uint32_t sli, split; /* lists that a power of two is divided in: its logarithm, their number */
     uint32_t divided;    /* the least size of which this is so: below, a list has one size */
     uint32_t last;       /* the list of all larger sizes too */
     size_t limit;        /* the least size of that list */
     enum search search;
-    uint8_t near[NEAR];         /* the lists of the sizes below NEAR units */
-    uint64_t filled[MAX_WORDS]; /* bit: the list is not empty */
+    uint8_t near[NEAR]; /* the lists of the sizes below NEAR units */
+    struct marks marks;
     struct link lists[];
 };
 
@@ -73,15 +72,16 @@ static inline unsigned map(const struct index *x, size_t size)
     return (step - UNIT_LOG2) * x->split + (unsigned)((uint32_t)size >> step);
 }
 
-static inline unsigned index_list(const struct index *x, size_t size)
+static inline size_t index_list(const struct index *x, size_t size)
 {
     return ALLOC_LIKELY(size < x->limit) ? map(x, size) : x->last;
 }
 
 #define INDEX_NEAR (NEAR * UNIT)
 
-static inline unsigned index_near(const struct index *x, size_t size)
+static inline size_t index_near(const struct index *x, const struct block *b, size_t size)
 {
+    (void)b;
     return x->near[size / UNIT];
 }
 
@@ -99,97 +99,74 @@ static void index_init(struct index *x, const uint64_t *opt)
         link_init(&x->lists[i]);
 }
 
-static inline size_t word_of(size_t list)
+static inline void index_insert(struct index *x, size_t list, struct block *b)
 {
-    size_t word = list >> WORD_LOG2;
-    __asm__("" : "+r"(word)); /* as in head_of() */
-    return word;
-}
-
-/* Marks a list as emptied, if it was; without a branch, as it would be a coin's throw. */
-static inline void unmark(struct index *x, size_t word, size_t list, bool emptied)
-{
-    uint64_t left = x->filled[word] ^ (uint64_t)emptied << (list % 64);
-    __asm__("" : "+r"(left));
-    x->filled[word] = left;
-    if (ALLOC_UNLIKELY(!left))
-        x->words &= ~(UINT32_C(1) << word);
-}
-
-static inline void index_insert(struct index *x, unsigned list, struct block *b)
-{
-    size_t word = word_of(list);
-    uint64_t before = x->filled[word];
     link_behind(link_of(b), head_of(x->lists, list));
-    x->filled[word] = before | UINT64_C(1) << (list % 64);
-    if (ALLOC_UNLIKELY(!before))
-        x->words |= UINT32_C(1) << word;
+    mark(&x->marks, list);
 }
 
 static inline void index_remove(struct index *x, struct block *b)
 {
     const struct link *l = link_of(b);
     bool emptied = unlink_from_list(l);
-    size_t list = (size_t)(l->next - x->lists) & -(size_t)emptied; /* or any, as nothing is unmarked */
-    unmark(x, word_of(list), list, emptied);
+    unmark(&x->marks, (size_t)(l->next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
 }
 
-static inline struct block *pop(struct index *x, size_t word, size_t list)
+static inline void index_take_first(struct index *x, size_t list, struct block *b)
 {
-    bool emptied;
-    struct block *b = from_payload(pop_from_list(head_of(x->lists, list), &emptied));
-    unmark(x, word, list, emptied);
-    return b;
+    unmark(&x->marks, list, pop_from_list(head_of(x->lists, list), link_of(b)));
 }
 
-/* The first block of the request's own list, if it fits. */
-static inline struct block *index_take_fit(struct index *x, unsigned list, size_t n)
+/* The largest that the second level divides into steps of a unit; both searches begin at the same list there. */
+static size_t index_quick(const struct index *x)
+{
+    return 2 * (size_t)x->divided;
+}
+
+static inline size_t index_exact(size_t size)
+{
+    return size / UNIT;
+}
+
+static inline struct block *index_take_exact(struct index *x, size_t list)
 {
     const struct link *head = head_of(x->lists, list), *first = head->next;
-    return first != head && fits_whole(from_payload(first), n) ? pop(x, word_of(list), list) : NULL;
-}
-
-static bool index_quick(const struct index *x)
-{
-    return x->search == TIGHT; /* the other looks at its own list only if all its blocks serve */
+    if (first == head)
+        return NULL;
+    index_take_first(x, list, from_payload(first));
+    return from_payload(first);
 }
 
 /* The request's own list; search=round: the first list of which every block serves. */
-static unsigned index_search(const struct index *x, size_t n)
+static inline size_t index_search(const struct index *x, size_t n)
 {
     if (ALLOC_UNLIKELY(x->search == ROUND))
         n += ((size_t)1 << step_log2(x, n)) - 1;
     return index_list(x, n);
 }
 
-/* The first block of that list, if it serves; else of the lowest behind it that has any, where every block serves. */
-static inline struct block *index_find(struct index *x, unsigned *list, size_t n)
+/* Only the first block is looked at. */
+static inline struct block *index_own(struct index *x, size_t list, size_t n)
 {
-    const struct link *head = head_of(x->lists, *list), *first = head->next;
-    if (first != head && size_of(from_payload(first)) >= n)
-        return from_payload(first);
-    size_t word = word_of(++*list);
-    uint64_t lists = x->filled[word] & ~UINT64_C(0) << (*list % 64);
-    if (!lists) {
-        uint32_t words = x->words & ~UINT32_C(1) << word;
-        if (!words)
-            return NULL;
-        word = alloc_first_bit(words);
-        lists = x->filled[word];
-    }
-    *list = (unsigned)(word << WORD_LOG2) + alloc_first_bit(lists);
-    return from_payload(x->lists[*list].next);
+    const struct link *head = head_of(x->lists, list), *first = head->next;
+    return first != head && size_of(from_payload(first)) >= n ? from_payload(first) : NULL;
 }
 
-static inline void index_take(struct index *x, unsigned list, struct block *b)
+static inline struct block *index_above(const struct index *x, size_t *list)
 {
-    unmark(x, word_of(list), list, unlink_from_list(link_of(b)));
+    return next_marked(&x->marks, list) ? from_payload(x->lists[*list].next) : NULL;
+}
+
+static inline bool index_same_list(const struct index *x, size_t a, size_t b)
+{
+    unsigned step = (31u ^ (unsigned)__builtin_clz((uint32_t)a)) - x->sli; /* sizes from INDEX_NEAR on are divided */
+    return (a ^ b) >> step == 0;
 }
 
 static const char *check_list(const struct index *x, unsigned list, size_t *nblocks)
 {
     const struct link *head = &x->lists[list];
-    if (!(x->filled[list >> WORD_LOG2] >> (list % 64) & 1) != (head->next == head))
+    if (is_marked(&x->marks, list) != (head->next != head))
         return "a list's mark contradicts the list";
     for (const struct link *l = head->next; l != head; l = l->next) {
         const struct block *b = from_payload(l);
@@ -203,20 +180,18 @@ static const char *check_list(const struct index *x, unsigned list, size_t *nblo
 
 static const char *index_check(const struct index *x, size_t nblocks)
 {
-    for (unsigned word = 0; word < MAX_WORDS; word++)
-        if (!(x->words >> word & 1) != !x->filled[word])
-            return "a word's mark contradicts its lists";
-    for (unsigned list = 0; list <= x->last; list++) {
-        const char *broken = check_list(x, list, &nblocks);
-        if (broken)
-            return broken;
-    }
+    const char *broken = marks_check(&x->marks);
+    for (unsigned list = 0; list <= x->last && !broken; list++)
+        broken = check_list(x, list, &nblocks);
+    if (broken)
+        return broken;
     return nblocks ? "a free block is on no list" : NULL;
 }
 
 extern const struct allocator allocator_tlsf;
 static const struct allocator *const self = &allocator_tlsf;
 #define INDEX_CUT_BACK(n) false
+#define INDEX_REST_STAYS  false
 #include "allocators/tagged.h"
 
 static const char *const searches[] = {"tight", "round", NULL};

@@ -3,9 +3,9 @@
 Figures that repeat exactly (instructions, memory) changed when they differ. Times did when three things hold: the
 Mann-Whitney test, corrected for the number of comparisons, finds a difference; the medians differ by more than the
 threshold; and the whole bootstrap interval of their ratio lies beyond 1. The threshold is what two sweeps of one build
-differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find. The time of
-a run is its least repetition: what disturbs a run can only add to it. The allocators' own worst cases are shown, and not
-judged: each is one figure of all runs, which no test applies to. One in cycles is never set beside one in ns.
+differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find. The
+allocators' own worst cases are shown, and not judged: each is one figure of all runs, which no test applies to. One in
+cycles is never set beside one in ns.
 
 Results of two hosts are compared like those of two revisions, when each file is of one host; where a file has several,
 each host is compared with itself. What no comparison could tell apart, two revisions in one file, is refused.
@@ -60,7 +60,7 @@ def _at(*path: str) -> Callable[[dict[str, Any]], float | None]:
 
 
 METRICS = [
-    Metric("time, least of a run", "ns/op", "throughput", _at("ns_per_op_least"), False),
+    Metric("time", "ns/op", "throughput", _at("ns_per_op"), False),
     Metric(
         "malloc, mean",
         "instructions",

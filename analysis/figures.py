@@ -195,7 +195,7 @@ COLUMNS = [
         "time",
         "time",
         "ns/op",
-        "Median over the runs; ± half of its 95 % bootstrap interval.",
+        "Without what disturbed a run (each part of the trace as in its fastest repetition); median over the runs; ± half of its 95 % bootstrap interval.",
         "throughput",
         median_of("ns_per_op"),
         significant,

@@ -111,7 +111,7 @@ def _measure_stat(options: argparse.Namespace) -> Path:
     plugin = str(BUILD / "driver" / "tests" / "slowed.so")
     if not Path(plugin).exists():
         fail(PROGRAM, EXIT_LACKS, f"{plugin} is not there; build it: make driver/tests/slowed.so")
-    common = ["--passes=throughput", "--limit=1e6", options.trace]
+    common = ["--passes=throughput", "--limit=1e6", "--timed=0.02", options.trace]
     turns, rounds = _calibrate(plugin, common, options)
     alloc = ",".join(selftest_stat.specs(plugin, turns))
     rows = _fresh(options.output)

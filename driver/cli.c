@@ -38,6 +38,7 @@ enum key {
     KEY_ISA,
     KEY_TIMEOUT,
     KEY_LIMIT,
+    KEY_TIMED,
     KEY_RANDOM,
     KEY_GUARD,
     KEY_PLANT,
@@ -77,7 +78,8 @@ static const struct argp_option options[] = {
      2},
     {"isa", KEY_ISA, "native|aarch64", 0, "Whose instructions are counted (native)", 2},
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
-    {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured one, in each of these runs (1)", 2},
+    {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured ones, in each of these runs (1)", 2},
+    {"timed", KEY_TIMED, "SECONDS", 0, "Replay until this much was timed, in each of these runs (0.1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
      "Begin only one more run a pass, without warm-up, of an allocator that took this long on a trace; it is said "
      "(600)",
@@ -333,6 +335,8 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
         return true;
     case KEY_LIMIT:
         return read_seconds("limit", text, &cli->limit_s, error);
+    case KEY_TIMED:
+        return read_seconds("timed", text, &cli->timed_s, error);
     case KEY_TIMEOUT:
         return read_seconds("timeout", text, &cli->timeout_s, error);
     case KEY_CLOCK:
@@ -394,6 +398,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_RUNS:
     case KEY_WARMUP:
     case KEY_LIMIT:
+    case KEY_TIMED:
     case KEY_TIMEOUT:
     case KEY_CPU:
     case KEY_CLOCK:
@@ -423,6 +428,7 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         .plant_step = NO_STEP,
         .timeout_s = 300,
         .limit_s = 600,
+        .timed_s = 0.1,
         .cooldown_s = 300};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &reading);

@@ -36,6 +36,7 @@ struct cli {
     enum touch touch;
     uint64_t seed;
     double timeout_s, limit_s; /* of one run; of one allocator on one trace */
+    double timed_s;            /* of one throughput run, at least */
     double cooldown_s;         /* to wait for a throttled machine before a run is done again; 0: never again */
     const char *emulated;      /* by what, in words; "no"; NULL: to be found out */
     enum clock_wish clock;

@@ -6,7 +6,7 @@
 #ifndef HEAPBENCH_FIELDS_H
 #define HEAPBENCH_FIELDS_H
 
-#define RESULT_SCHEMA 1 /* raised when a field changes its meaning or goes */
+#define RESULT_SCHEMA 2 /* raised when a field changes its meaning or goes */
 
 /* A row. */
 #define FIELD_SCHEMA     "schema"
@@ -60,13 +60,14 @@
 #define FIELD_PLANT       "plant"
 
 /* Figures of the throughput pass. */
-#define FIELD_NS_PER_OP       "ns_per_op"
-#define FIELD_NS_PER_OP_LEAST "ns_per_op_least"
-#define FIELD_OPS_PER_S       "ops_per_s"
-#define FIELD_FLOOR           "floor_ns_per_op"
-#define FIELD_ABOVE_FLOOR     "above_floor_ns_per_op"
-#define FIELD_WALL_NS_PER_OP  "wall_ns_per_op"
-#define FIELD_REPETITIONS_NS  "repetitions_ns"
+#define FIELD_NS_PER_OP        "ns_per_op"
+#define FIELD_NS_PER_OP_MEDIAN "ns_per_op_median"
+#define FIELD_OPS_PER_S        "ops_per_s"
+#define FIELD_FLOOR            "floor_ns_per_op"
+#define FIELD_ABOVE_FLOOR      "above_floor_ns_per_op"
+#define FIELD_WALL_NS_PER_OP   "wall_ns_per_op"
+#define FIELD_REPETITIONS_NS   "repetitions_ns"
+#define FIELD_PARTS            "parts"
 
 /* Figures of the latency pass. */
 #define FIELD_P50              "p50_ns"

@@ -48,6 +48,7 @@ enum outcome {
 #define ISA_CHARS       16   /* the name of an instruction set, as uname and QEMU have it */
 #define JOB_SPEC_CHARS  1024 /* an allocator or page source with its options, as on the command line */
 #define JOB_REPETITIONS 64   /* timed repetitions kept */
+#define JOB_PARTS       1024 /* parts of a replay that are timed each */
 #define JOB_SAMPLES     256  /* samples of the heap over a space run, the one at the peak not counted */
 #define JOB_MAP_BINS    128  /* stretches of memory in a heap map */
 #define JOB_MAP_OPS     96   /* ops at which it says what is live in them */
@@ -65,16 +66,26 @@ struct throughput_result {
     uint32_t repetitions;              /* timed replays, each from an empty heap */
     uint64_t ns[JOB_REPETITIONS];      /* of each: time that its thread had a processor */
     uint64_t wall_ns[JOB_REPETITIONS]; /* of each: time that went by */
+    uint32_t parts, pad;               /* that a replay was timed in */
+    uint64_t part_ns[JOB_PARTS];       /* of each, in the last replay: time that went by */
+    uint64_t least_ns[JOB_PARTS];      /* of each: the least of all repetitions */
 };
 
 struct latency_result {
     uint32_t warmups;
+    uint32_t repetitions;      /* replays that count */
     uint32_t batch_ops;        /* ops that one reading of the clock to the next is of; 1: each op alone */
     char clock[32];            /* what the ticks are */
     double ticks_per_unit;     /* of one op: the ticks of a batch over this are its figure */
     uint64_t cost_ticks;       /* of an empty interval: the least seen, contained in every figure */
     uint64_t resolution_ticks; /* the smallest step seen between two readings */
 };
+
+/* The table of the latency pass: of each step the ticks in the last replay, then the least of all that count. */
+static inline uint64_t latency_table_bytes(uint64_t nsteps)
+{
+    return (nsteps + 1) * 2 * sizeof(uint32_t);
+}
 
 struct space_sample {
     uint64_t step;                     /* after this op */
@@ -140,7 +151,7 @@ struct job {
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t plant_step; /* NO_STEP: none */
     uint64_t arena_bytes;
-    uint64_t timed_ns; /* throughput: repeat until this much was timed */
+    uint64_t timed_ns; /* throughput and latency: repeat until this much was timed */
     uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
     char guard[JOB_SPEC_CHARS];   /* the debugging layer with its options; "": none */

@@ -3,9 +3,10 @@
  *
  * Only the call into the allocator is timed; touching the block is not. A clock that steps by many ops' time at once
  * tells nothing of one op: then batches are timed, all of the loop included. The ticks of every op or batch go to a
- * table that the driver shares, which makes of them the histogram, the observed maximum and, over several runs, each
- * op's minimum. The warm-up replays are timed as well, so that they leave caches and branch predictors as the counted
- * one finds them.
+ * table that the driver shares, which makes of them the histogram and the observed maximum. After it stands the least
+ * that each took in any of the run's replays, which are as many as JOB.timed_ns takes; that over several runs is its
+ * minimum. The warm-up replays are timed as well, so that they leave caches and branch predictors as the counted ones
+ * find them.
  */
 #include <sys/mman.h>
 
@@ -56,22 +57,37 @@ static void set_up_clock(struct bench *bench)
     result->resolution_ticks = timer.resolution_ticks;
 }
 
+static void keep_least(const struct bench *bench, bool first)
+{
+    const uint64_t nsteps = bench->plan.header->nsteps;
+    const uint32_t *ticks = bench->ticks;
+    uint32_t *least = bench->ticks + nsteps;
+    for (uint64_t i = 0; i < nsteps; i++)
+        least[i] = first ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
+}
+
 void pass_latency(struct bench *bench)
 {
     const struct job *job = bench->job;
     struct latency_result *result = &bench->job->latency;
-    const size_t bytes = (size_t)bench->plan.header->nsteps * sizeof *bench->ticks;
+    const size_t bytes = (size_t)latency_table_bytes(bench->plan.header->nsteps);
     uint64_t (*const replay)(const struct bench *) = replays[job->unit][job->diagnose != 0];
     bench->ticks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, job->ticks_fd, 0);
     if (bench->ticks == MAP_FAILED)
         bench_lacks(bench, "no memory for the ticks of every op (%zu bytes)", bytes);
     set_up_clock(bench);
 
-    uint64_t spent = bench_replay(bench, replay).wall_ns;
-    while (result->warmups < job->warmups && spent < job->limit_ns) {
-        result->warmups++;
-        spent += bench_replay(bench, replay).wall_ns;
-    }
+    uint64_t spent = 0, timed = 0;
+    do {
+        const uint64_t wall_ns = bench_replay(bench, replay).wall_ns;
+        spent += wall_ns;
+        if (result->warmups < job->warmups && spent < job->limit_ns) {
+            result->warmups++;
+            continue;
+        }
+        timed += wall_ns;
+        keep_least(bench, result->repetitions++ == 0);
+    } while (result->repetitions == 0 || (timed < job->timed_ns && spent < job->limit_ns));
     if (job->unit == LATENCY_CYCLES && !cycles_were_counted(&bench->cycles))
         bench_lacks(bench,
                     "the cycle counter was taken away during the run: stop other users of perf, or --clock=timer");

@@ -16,10 +16,11 @@ struct loop {
     const struct plan *plan;
     const struct allocator *allocator;
     struct heap *heap;
-    void **slots;       /* the live blocks */
-    void *fixed_block;  /* what the inlined null allocator hands out */
-    uint32_t *ticks;    /* LOOP_TIMED: of each op, UINT32_MAX when more; LOOP_BATCHED: of its batch, at its first */
-    uint64_t batch_ops; /* LOOP_BATCHED: how many ops make a batch */
+    uint64_t begin, end; /* the steps to do, the last not included */
+    void **slots;        /* the live blocks */
+    void *fixed_block;   /* what the inlined null allocator hands out */
+    uint32_t *ticks;     /* LOOP_TIMED: of each op, UINT32_MAX when more; LOOP_BATCHED: of its batch, at its first */
+    uint64_t batch_ops;  /* LOOP_BATCHED: how many ops make a batch */
     const struct perf_event_mmap_page *cycles; /* LOOP_CYCLES: the counter */
     volatile uint64_t *step;                   /* LOOP_PROGRESS: the op at work */
     size_t page;                               /* bytes */
@@ -39,6 +40,7 @@ static inline struct loop loop_of(const struct bench *bench)
     return (struct loop){.plan = &bench->plan,
                          .allocator = bench->allocator.allocator,
                          .heap = bench->heap,
+                         .end = bench->plan.header->nsteps,
                          .slots = bench->slots,
                          .ticks = bench->ticks,
                          .batch_ops = bench->job->latency.batch_ops,
@@ -90,7 +92,7 @@ static inline void loop_next_batch(const struct loop *loop, struct batch *batch,
         }                                                                                                              \
     } while (0)
 
-/* The index of the first step that was refused a block; the number of steps when all were served. */
+/* Does the steps from begin on. The index of the first that was refused a block; the end when all were served. */
 OP_INLINE uint64_t loop_run(const struct loop *loop, const unsigned flags, const enum touch touch)
 {
     const struct allocator *const a = loop->allocator;
@@ -99,12 +101,12 @@ OP_INLINE uint64_t loop_run(const struct loop *loop, const unsigned flags, const
     void (*const release)(struct heap *, void *) = a->release;
     void **const slots = loop->slots;
     const size_t page = loop->page;
-    const uint64_t *const steps = loop->plan->steps, *const end = steps + loop->plan->header->nsteps;
+    const uint64_t *const steps = loop->plan->steps, *const end = steps + loop->end;
     const bool inlined = flags & LOOP_NULL_INLINE;
     void *const fixed = loop->fixed_block;
     struct batch batch = {.first = NO_STEP};
 
-    for (const uint64_t *at = steps; at < end; at++) {
+    for (const uint64_t *at = steps + loop->begin; at < end; at++) {
         const uint64_t step = *at;
         const unsigned kind = plan_kind(step);
         size_t size = plan_size(step);

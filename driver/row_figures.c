@@ -21,14 +21,15 @@ static void add_throughput(struct row_figures *row, const struct run *run)
         wall_ns[i] = (double)result->wall_ns[i];
         json_array_append_new(repetitions, json_integer((json_int_t)result->ns[i]));
     }
-    const double median = statistics_quantile(ns, result->repetitions, 0.5) / ops;
-    row_set_number(row, FIELD_NS_PER_OP, median, "");
-    row_set_number(row, FIELD_NS_PER_OP_LEAST, ns[0] / ops, ""); /* sorted by the median */
+    const double least = study_run_ns(result) / ops;
+    row_set_number(row, FIELD_NS_PER_OP, least, "");
+    row_set_number(row, FIELD_NS_PER_OP_MEDIAN, statistics_quantile(ns, result->repetitions, 0.5) / ops, "");
     row_set_number(row, FIELD_WALL_NS_PER_OP, statistics_quantile(wall_ns, result->repetitions, 0.5) / ops, "");
-    row_set_number(row, FIELD_OPS_PER_S, 1e9 / median, "");
+    row_set_number(row, FIELD_OPS_PER_S, 1e9 / least, "");
     row_set_number(row, FIELD_FLOOR, run->floor_ns, no_floor);
-    row_set_number(row, FIELD_ABOVE_FLOOR, median - run->floor_ns, no_floor);
+    row_set_number(row, FIELD_ABOVE_FLOOR, least - run->floor_ns, no_floor);
     json_object_set_new(row->figures, FIELD_REPETITIONS_NS, repetitions);
+    json_object_set_new(row->figures, FIELD_PARTS, json_integer(result->parts));
 }
 
 /* What the figures of the latency pass are called in each unit. */
@@ -89,7 +90,7 @@ static void add_latency(struct row_figures *row, const struct run *run)
     const struct histogram *histogram = &run->latency->histogram;
     const enum latency_unit unit = (enum latency_unit)run->job->unit;
     const struct latency_names *names = &latency_names[unit];
-    const double per_unit = result->ticks_per_unit, per_step = per_unit / result->batch_ops;
+    const double per_unit = study->ticks_per_unit, per_step = per_unit / result->batch_ops;
     set_ticks(row, names->p50, histogram_quantile(histogram, 0.50), per_unit);
     set_ticks(row, names->p99, histogram_quantile(histogram, 0.99), per_unit);
     set_ticks(row, names->p999, histogram_quantile(histogram, 0.999), per_unit);

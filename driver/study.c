@@ -6,6 +6,14 @@
 
 #include "driver/statistics.h"
 
+double study_run_ns(const struct throughput_result *result)
+{
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < result->parts; i++)
+        sum += result->least_ns[i];
+    return (double)sum;
+}
+
 /* The statistics sort what they are given: the runs stay in their order. */
 static double over_runs(const struct cell *cell, double statistic(double *, size_t))
 {
@@ -36,7 +44,7 @@ double study_spread_ns(const struct cell *cell)
 }
 
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
-                       const uint32_t *ticks, uint64_t batch_ops)
+                       const uint32_t *ticks, const uint32_t *least, uint64_t batch_ops)
 {
     const uint64_t nsteps = plan->header->nsteps;
     uint64_t ops_left = (nsteps - plan->header->nothings) / batch_ops * batch_ops; /* in whole batches */
@@ -56,8 +64,8 @@ bool study_add_latency(struct latency_study *study, struct latency_run *run, con
             run->most = ticks[i];
             run->most_step = i;
         }
-        if (ticks[i] < study->least[i])
-            study->least[i] = ticks[i];
+        if (least[i] < study->least[i])
+            study->least[i] = least[i];
         if (study->least[i] > study->worst) {
             study->worst = study->least[i];
             study->worst_step = i;

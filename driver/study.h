@@ -16,7 +16,7 @@
 #define OP_TEXT 96
 
 struct throughput_study {
-    double *ns_per_op; /* each run's median; `runs` of them */
+    double *ns_per_op; /* study_run_ns() of each run; `runs` of them */
     size_t runs;
 };
 
@@ -93,19 +93,22 @@ static inline uint64_t study_batch_ops(const struct study *study, const struct c
     return cli->batch_ops < study->ops ? cli->batch_ops : study->ops;
 }
 
+/* A run's time of the whole plan, ns: the sum of its parts, each as in the fastest repetition. */
+double study_run_ns(const struct throughput_result *result);
+
 /* Medians over the runs: ns per op; NAN when there are no runs. */
 double study_ns(const struct cell *cell);
 double study_spread_ns(const struct cell *cell);
 
-/* Takes the ticks of one latency run into the study: of the plan's steps, of which nothings have none, or of each
- * `batch_ops` of them at the first; fewer at the end count as none. False: no memory. `run` gets this run's own
- * histogram, maximum and its op. */
+/* Takes the ticks of one latency run into the study, of its last repetition and the least of all: of the plan's steps,
+ * of which nothings have none, or of each `batch_ops` of them at the first; fewer at the end count as none. False: no
+ * memory. `run` gets the last repetition's histogram, maximum and its op. */
 struct latency_run {
     struct histogram histogram;
     uint32_t most;
     uint64_t most_step;
 };
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
-                       const uint32_t *ticks, uint64_t batch_ops);
+                       const uint32_t *ticks, const uint32_t *least, uint64_t batch_ops);
 
 #endif

@@ -20,9 +20,6 @@
 #include "driver/statistics.h"
 #include "driver/timer.h"
 
-/* A throughput run repeats its plan until this much was timed: an interrupt is then one repetition of many. */
-#define TIMED_NS 20000000u
-
 /* So often is a run done again at most. */
 #define REPETITIONS 3
 
@@ -62,28 +59,24 @@ size_t sweep_runs(const struct cli *cli)
 static bool keep_throughput(struct cell *cell, const struct study *study, const struct throughput_result *result)
 {
     struct throughput_study *kept = &cell->throughput;
-    double ns[JOB_REPETITIONS];
-    for (uint32_t i = 0; i < result->repetitions; i++)
-        ns[i] = (double)result->ns[i];
     double *longer = realloc(kept->ns_per_op, (kept->runs + 1) * sizeof *longer);
     if (longer == NULL)
         return false;
     kept->ns_per_op = longer;
-    kept->ns_per_op[kept->runs++] = statistics_quantile(ns, result->repetitions, 0.5) / (double)study->ops;
+    kept->ns_per_op[kept->runs++] = study_run_ns(result) / (double)study->ops;
     return true;
 }
 
-/* The first run's rate of the clock is that of all, in the answer, too, of which the row is made: the least of every op
- * is of ticks of several runs, and a small difference in what each took for the rate would pass for one of the times.
- */
-static bool keep_latency(struct cell *cell, const struct round *round, struct latency_run *run)
+/* The first run's rate of the clock is that of all: the least of every op is of ticks of several runs, and a small
+ * difference in what each took for the rate would pass for one of the times. */
+static bool keep_latency(struct cell *cell, const struct round *round, const struct latency_result *result,
+                         struct latency_run *run)
 {
     struct latency_study *kept = &cell->latency;
-    struct latency_result *result = &round->sweep->launcher->job->latency;
     if (kept->runs == 0)
         kept->ticks_per_unit = result->ticks_per_unit;
-    result->ticks_per_unit = kept->ticks_per_unit;
-    return study_add_latency(kept, run, &round->study->plan, round->ticks, result->batch_ops);
+    return study_add_latency(kept, run, &round->study->plan, round->ticks,
+                             round->ticks + round->study->plan.header->nsteps, result->batch_ops);
 }
 
 static bool keep_space(struct cell *cell, const struct space_result *result)
@@ -133,7 +126,7 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
         kept = icount_summarize(&cell->instructions, &round->study->plan, round->counts);
         break;
     default:
-        kept = keep_latency(cell, round, latency);
+        kept = keep_latency(cell, round, &run->job->latency, latency);
         run->latency = latency;
     }
     return kept || error_set(round->error, EXIT_LACKS, "no memory for what a run found out");
@@ -166,7 +159,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->ticks_fd = round->ticks_fd;
     job->counts_fd = round->counts_fd;
     job->arena_bytes = round->study->arena_bytes;
-    job->timed_ns = TIMED_NS;
+    job->timed_ns = (uint64_t)(cli->timed_s * 1e9);
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
     snprintf(job->isa, sizeof job->isa, "%s", cli->isa);
@@ -388,7 +381,7 @@ static void drop_table(void *table, uint64_t bytes, int fd)
 bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
 {
     const uint64_t nsteps = study->plan.header->nsteps;
-    const uint64_t ticks_bytes = (nsteps + 1) * sizeof(uint32_t), counts_bytes = icount_table_bytes(nsteps);
+    const uint64_t ticks_bytes = latency_table_bytes(nsteps), counts_bytes = icount_table_bytes(nsteps);
     struct round round = {.sweep = sweep, .study = study, .error = error, .ticks_fd = -1, .counts_fd = -1};
     bool fine = true;
     if (sweep->cli->passes[PASS_LATENCY])

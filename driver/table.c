@@ -395,7 +395,7 @@ void table_legend(FILE *out, const struct cli *cli, const struct host *host)
         return;
     if (cli->passes[PASS_THROUGHPUT])
         fprintf(out,
-                "%sns/op, Mops/s: processor time, median of the runs (up to %u); ±: half the distance between their "
+                "%sns/op, Mops/s: time without what disturbed it, median of the runs (up to %u); ±: half the distance between their "
                 "quartiles. −null:\n  less what the loop itself takes.\n",
                 item, cli->runs);
     if (cli->passes[PASS_LATENCY])

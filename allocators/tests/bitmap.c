@@ -1,7 +1,7 @@
 /*
  * bitmap.c - what bitmap promises beyond the contract, and what takes more chunks than the contract's heaps have: it
- * fills its first chunks first and takes the shortest run of a row; groups of chunks come and go with them, and a
- * request for pages that fails at any chunk leaves no trace.
+ * fills its first chunks first, keeps the lowest blocks and takes the shortest run of a row; groups of chunks come and
+ * go with them, and a request for pages that fails at any chunk leaves no trace.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -14,9 +14,9 @@
 #include "allocators/tests/counted.h"
 
 #define PAGE   16384
-#define CHUNK  65536
-#define BIG    16000 /* bytes, four to a chunk */
-#define BLOCKS 800   /* of that: more than three groups of 64 chunks */
+#define CHUNK  32768
+#define BIG    9000 /* bytes, three to a chunk; runs of that length are of one class, wherever they are */
+#define BLOCKS 800  /* of that: more than three groups of 64 chunks */
 
 extern const struct allocator allocator_bitmap;
 
@@ -60,7 +60,7 @@ static void test_groups(void **state)
     struct heap *heap = open_bitmap("bitmap");
     for (size_t k = 0; k < sizeof steps / sizeof *steps; k++) {
         fill(heap);
-        assert_true(pages.out > BLOCKS / 4 * (CHUNK / PAGE));
+        assert_true(pages.out > BLOCKS / 3 * (CHUNK / PAGE));
         for (size_t i = 0; i < BLOCKS; i++) {
             allocator_bitmap.release(heap, blocks[i * steps[k] % BLOCKS]);
             if (i % 50 == 0)
@@ -101,7 +101,7 @@ static void test_failing_chunks(void **state)
         blocks[i] = allocator_bitmap.alloc(heap, BIG);
         assert_non_null(blocks[i]);
     }
-    assert_true(first >= BLOCKS / 4 - 1); /* each chunk but the first */
+    assert_true(first >= BLOCKS / 3 - 1); /* each chunk but the first */
     assert_true(second >= 3);             /* each chunk that comes after a page for its group, at least */
     close_bitmap(heap);
 }
@@ -142,13 +142,30 @@ static void test_shortest_run(void **state)
     close_bitmap(heap);
 }
 
+/* Of a length's blocks, when no more may be kept, those at the lowest addresses are, whichever was released last. */
+static void test_lowest_kept(void **state)
+{
+    (void)state;
+    enum { SIZE = 800 }; /* one such block is kept, in a heap this small */
+    struct heap *heap = open_bitmap("bitmap");
+    void *const low = allocator_bitmap.alloc(heap, SIZE), *const high = allocator_bitmap.alloc(heap, SIZE);
+    assert_true((uintptr_t)low < (uintptr_t)high);
+    allocator_bitmap.alloc(heap, SIZE); /* so that nothing free touches the high one */
+    for (unsigned last = 0; last < 2; last++) {
+        allocator_bitmap.release(heap, last == 0 ? high : low);
+        allocator_bitmap.release(heap, last == 0 ? low : high);
+        assert_null(allocator_bitmap.check(heap));
+        assert_ptr_equal(allocator_bitmap.alloc(heap, SIZE), low);
+        assert_ptr_equal(allocator_bitmap.alloc(heap, SIZE), high);
+    }
+    close_bitmap(heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_groups),
-        cmocka_unit_test(test_failing_chunks),
-        cmocka_unit_test(test_first_chunk),
-        cmocka_unit_test(test_shortest_run),
+        cmocka_unit_test(test_groups),       cmocka_unit_test(test_failing_chunks), cmocka_unit_test(test_first_chunk),
+        cmocka_unit_test(test_shortest_run), cmocka_unit_test(test_lowest_kept),
     };
     return cmocka_run_group_tests_name("bitmap", tests, NULL, NULL);
 }

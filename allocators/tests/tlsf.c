@@ -28,7 +28,7 @@ static struct index *new_index(unsigned sli, enum search search)
  */
 static void assert_mapped(const struct index *x, size_t size, unsigned f, unsigned sl)
 {
-    const unsigned list = index_list(x, size);
+    const unsigned list = (unsigned)index_list(x, size);
     assert_int_equal(list / x->split + x->sli + UNIT_LOG2 - 1, f);
     assert_int_equal(list % x->split, sl);
 }
@@ -67,8 +67,47 @@ static void test_mapping_is_the_definition(void **unused)
             else
                 assert_mapped(x, size, f, (unsigned)(((size - ((size_t)1 << f)) << sli) >> f));
             if (size < INDEX_NEAR)
-                assert_int_equal(index_near(x, size), index_list(x, size));
+                assert_int_equal(index_near(x, NULL, size), index_list(x, size));
         }
+        free(x);
+    }
+}
+
+/* alloc() counts on it that no other size is on the list of one below index_quick(), whichever search there is. */
+static void test_exact(void **unused)
+{
+    (void)unused;
+    for (unsigned sli = 1; sli <= 6; sli++) {
+        struct index *x = new_index(sli, sli % 2 ? TIGHT : ROUND);
+        const size_t quick = index_quick(x);
+        assert_true(quick < x->limit);
+        for (size_t size = UNIT; size < quick; size += UNIT) {
+            assert_int_equal(index_exact(size), index_list(x, size));
+            assert_int_equal(index_search(x, size), index_list(x, size));
+            assert_int_not_equal(index_list(x, size), index_list(x, size + UNIT));
+        }
+        for (size_t size = 0; size < 2 * quick; size++)
+            assert_int_equal(size < requests_below(quick), block_size(size) < quick);
+        free(x);
+    }
+}
+
+/* A rest that stays where it is must belong there. The last list, of no one power of two, need not be told. */
+static void test_same_list(void **unused)
+{
+    (void)unused;
+    for (unsigned sli = 1; sli <= 6; sli++) {
+        struct index *x = new_index(sli, TIGHT);
+        for (size_t size = INDEX_NEAR + UNIT; size < 3 * x->limit; size += size < 65536 ? UNIT : 65521 * UNIT)
+            for (size_t rest = size - UNIT; rest >= INDEX_NEAR; rest -= ALLOC_MIN(size - rest, rest) & -UNIT) {
+                const bool same = index_list(x, size) == index_list(x, rest);
+                if (size < x->limit)
+                    assert_int_equal(index_same_list(x, size, rest), same);
+                else if (index_same_list(x, size, rest))
+                    assert_true(same);
+                if (rest < INDEX_NEAR + UNIT)
+                    break;
+            }
         free(x);
     }
 }
@@ -83,10 +122,12 @@ static struct block *new_block(void *memory, size_t units)
 
 static struct block *search(struct index *x, size_t n)
 {
-    unsigned list = index_search(x, n);
-    struct block *b = index_find(x, &list, n);
+    size_t list = index_search(x, n);
+    struct block *b = index_own(x, list, n);
     if (b)
-        index_take(x, list, b);
+        index_remove(x, b);
+    else if ((b = index_above(x, &list)))
+        index_take_first(x, list, b);
     return b;
 }
 
@@ -122,7 +163,7 @@ static void test_no_walk(void **unused)
     assert_true(small && large && next);
     struct index *x = new_index(5, TIGHT);
     struct block *first = new_block(small, 129), *second = new_block(large, 131), *other = new_block(next, 136);
-    const unsigned list = index_list(x, 130 * UNIT); /* 128 to 131 units */
+    const size_t list = index_list(x, 130 * UNIT); /* 128 to 131 units */
     index_insert(x, list, second);
     index_insert(x, list, first);
     assert_null(search(x, 130 * UNIT));
@@ -163,6 +204,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mapping),   cmocka_unit_test(test_mapping_is_the_definition),
+        cmocka_unit_test(test_exact),     cmocka_unit_test(test_same_list),
         cmocka_unit_test(test_waste),     cmocka_unit_test(test_no_walk),
         cmocka_unit_test(test_last_list),
     };

@@ -70,9 +70,9 @@ def figures(row, **changes):
 
 timed = next(row for row in good if row["pass"] == "throughput")
 for name, lines, said in (
-    ("a line cut off", ['{"schema": 1, "time"'], "not JSON"),
+    ("a line cut off", ['{"schema": 2, "time"'], "not JSON"),
     ("a number for a row", ["7"], "a row is an object"),
-    ("an old schema", spoiled(schema=0), "schema 0, this version reads 1"),
+    ("an old schema", spoiled(schema=0), "schema 0, this version reads 2"),
     ("no schema", [{"time": "now"}], "schema not stated"),
     ("a figure in another unit", [figures(timed, cycles_per_op=9.5)], "cycles_per_op is in cycles"),
     ("a figure that is text", [figures(timed, ns_per_op="fast")], "figures/ns_per_op: 'fast' is not"),

@@ -85,6 +85,23 @@ ok(
     all(row["turn"] == 0 and row["figures"]["above_floor_ns_per_op"] == 0 for row in throughput if row["allocator"]["spec"] == "null"),
     "null is first in its round and its own floor",
 )
+timed = {
+    seconds: [
+        row["figures"]
+        for row in rows(replay("--alloc=tlsf", "--passes=throughput", "--runs=2", f"--timed={seconds}", "--json=-", "model:churn:ops=20000").stdout)
+    ]
+    for seconds in ("60", "1e-9")
+}
+ok(
+    all(one["parts"] == 3 and one["ns_per_op"] <= one["wall_ns_per_op"] * (1 + 1e-9) for all_ in timed.values() for one in all_),
+    "a trace of 20000 ops is timed in 3 parts; with each at its fastest, it takes no longer than a whole repetition",
+    timed,
+)
+ok(
+    [{len(one["repetitions_ns"]) for one in timed[seconds]} for seconds in ("60", "1e-9")] == [{64}, {1}],
+    "it is replayed until --timed is up, or 64 times",
+    timed,
+)
 verify = next(row for row in found if row["allocator"]["name"] == "libc" and row["pass"] == "verify")
 ok(verify["figures"]["blocks_checked"] == 2 + 4 + 3, "verify compares each block at realloc, at free, and at the end", verify["figures"])
 latency = [row for row in found if row["allocator"]["name"] == "libc" and row["pass"] == "latency"]

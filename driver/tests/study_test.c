@@ -33,14 +33,14 @@ static void worst_is_the_largest_of_the_least(void **state)
     struct latency_run run;
     (void)state;
 
-    assert_true(study_add_latency(&study, &run, &plan, runs[0], 1));
+    assert_true(study_add_latency(&study, &run, &plan, runs[0], runs[0], 1));
     assert_int_equal(run.most, 5000);
     assert_int_equal(run.most_step, 3);
     assert_int_equal(study.worst, 5000);
-    assert_true(study_add_latency(&study, &run, &plan, runs[1], 1));
+    assert_true(study_add_latency(&study, &run, &plan, runs[1], runs[1], 1));
     assert_int_equal(run.most, 4000);
     assert_int_equal(run.most_step, 0);
-    assert_true(study_add_latency(&study, &run, &plan, runs[2], 1));
+    assert_true(study_add_latency(&study, &run, &plan, runs[2], runs[2], 1));
     assert_int_equal(run.histogram.total, STEPS - 1);
 
     assert_int_equal(study.runs, 3);
@@ -60,14 +60,14 @@ static void a_batch_has_its_ticks_at_its_first_op(void **state)
     struct latency_study study = {.runs = 0};
     struct latency_run run;
     (void)state;
-    assert_true(study_add_latency(&study, &run, &plan, ticks, 2));
+    assert_true(study_add_latency(&study, &run, &plan, ticks, ticks, 2));
     assert_int_equal(run.histogram.total, 3);
     assert_int_equal(run.most, 80);
     assert_int_equal(run.most_step, 3);
     free(study.least);
 
     study = (struct latency_study){.runs = 0};
-    assert_true(study_add_latency(&study, &run, &plan, ticks, 4)); /* the last two make no batch */
+    assert_true(study_add_latency(&study, &run, &plan, ticks, ticks, 4)); /* the last two make no batch */
     assert_int_equal(run.histogram.total, 1);
     assert_int_equal(study.worst, 40);
     assert_int_equal(study.worst_step, 0);
