@@ -18,7 +18,7 @@ from tap import FAULTY, REPLAY, SMALL, finish, ok, replay, rows, trace  # noqa: 
 
 small = trace(SMALL)
 # One op, which copies, takes more than a step of any clock: there is a worst time.
-copies = trace([*SMALL, "malloc 0x20000 4000000", "malloc 0x30000 1", "realloc 0x40000 0x20000 4000001"])
+copies = trace([*SMALL, "malloc 0x20000 4000000", "malloc 0x30000 1", "realloc 0x40000 0x20000 5000000"])
 
 # ---- CSV: the figures are those of the rows, to nine digits ----
 with tempfile.TemporaryDirectory() as folder:
