@@ -285,7 +285,10 @@ def _parser() -> Parser:
         "--sweeps", type=_at_least(2), default=200, metavar="N", help="a comparison each (%(default)s)"
     )
     stat.add_argument(
-        "--rounds", type=_at_least(2), metavar="N", help="of each sweep (as many as the noise takes)"
+        "--rounds",
+        type=_at_least(2),
+        metavar="N",
+        help=f"of each sweep (as many as the noise takes, {selftest_stat.FEWEST_ROUNDS} at least)",
     )
     stat.add_argument(
         "--minutes", type=float, default=22, metavar="N", help="take no more rounds than that (%(default)g)"

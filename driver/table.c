@@ -395,8 +395,9 @@ void table_legend(FILE *out, const struct cli *cli, const struct host *host)
         return;
     if (cli->passes[PASS_THROUGHPUT])
         fprintf(out,
-                "%sns/op, Mops/s: time without what disturbed it, median of the runs (up to %u); ±: half the distance between their "
-                "quartiles. −null:\n  less what the loop itself takes.\n",
+                "%sns/op, Mops/s: time without what disturbed it, median of the runs (up to %u); ±: half the distance "
+                "between\n"
+                "  their quartiles. −null: less what the loop itself takes.\n",
                 item, cli->runs);
     if (cli->passes[PASS_LATENCY])
         legend_of_latency(out, cli, item);
