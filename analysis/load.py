@@ -54,13 +54,14 @@ class Results:
 
     Columns: CELL; machine, revision, spec and pages, which the names of a cell are made of; emulated; file, line (where
     the row stands, so that a figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run,
-    turn, status, reason, op; throttled, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
+    turn, status, reason, op; throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
     """
 
     table: pd.DataFrame
     problems: list[Problem] = field(default_factory=list)
     hot_left_out: int = 0  # rows that were measured while the machine slowed itself down, and again later: not in table
     hot_kept: int = 0  # those that were not measured again
+    shared: int = 0  # rows that were measured while somebody else had a part of the processor core
 
     def of_pass(self, name: str) -> pd.DataFrame:
         """The rows of one pass that were done."""
@@ -192,6 +193,7 @@ def read_rows(paths: Iterable[Path]) -> tuple[list[tuple[str, int, dict[str, Any
 
 def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
     host, trace, pages = row["host"], row["trace"], row["pages"]
+    core = row.get("condition", {}).get("core")
     return {
         "host": "",  # these two once all rows are known
         "trace": trace["name"],
@@ -211,6 +213,8 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "reason": row["reason"],
         "op": row["op"],
         "throttled": bool(row.get("throttled")),
+        "shared": bool(core and core["shared"]),
+        "memory_load_ns": core["memory_load_ns"] if core else None,
         "repetition": row.get("repetition", 0),
         "figures": row["figures"] or {},
         "missing": row["missing"],
@@ -252,7 +256,13 @@ def load(paths: Sequence[Path | str]) -> Results:
         return Results(table.assign(sweep=pd.Series(dtype=int)), problems)
     _name_cells(table)
     table, left_out = _without_repeated(table)
-    return Results(table.assign(sweep=_number_sweeps(table)), problems, left_out, int(table["throttled"].sum()))
+    return Results(
+        table.assign(sweep=_number_sweeps(table)),
+        problems,
+        left_out,
+        int(table["throttled"].sum()),
+        int(table["shared"].sum()),
+    )
 
 
 _EMPTY: dict[str, Any] = {

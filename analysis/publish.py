@@ -256,6 +256,15 @@ def _span(least: float, most: float) -> str:
     return " to ".join(texts)
 
 
+def loads_text(rows: pd.DataFrame) -> str:
+    """How far memory was as fast at one time as at another; empty where that was not measured."""
+    loads = pd.to_numeric(rows["memory_load_ns"]).dropna()
+    if loads.empty:
+        return ""
+    least, low, high, most = loads.quantile([0, 0.25, 0.75, 1])
+    return f"; a load from memory took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to {most:.0f} ns in all"
+
+
 def hosts(results: Results) -> Iterator[dict[str, Any]]:
     """Every host with its facts, and how noisy it was found over its sweeps."""
     for name, rows in results.table.groupby("host", sort=False):
@@ -272,7 +281,7 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
             },
             "pages": ", ".join(dict.fromkeys(pages for pages in rows["pages"] if pages)),
             "noise": f"{_span(min(shares) * 100, max(shares) * 100)} % of a test loop's time went elsewhere, up to "
-            f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once",
+            f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once" + loads_text(rows),
         }
 
 
@@ -370,6 +379,7 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
         pictures=list(pictures(results, tell)),
         files=sorted({os.path.relpath(file, directory) for file in results.table["file"]}),
         hot=(results.hot_left_out, results.hot_kept),
+        shared=results.shared,
         several_hosts=len(names) > 1 or bool(results.table["emulated"].any()),
         place={name: number for number, name in enumerate(names, 1)},
     )

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -31,6 +32,7 @@ from analysis.command import (
     read_results,
     words,
 )
+from analysis.load import Results
 from analysis.selftest_repeat import FEWEST_RUNS, Agreement
 from analysis.selftest_stat import PLANTED, Findings
 
@@ -178,7 +180,8 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", *map(str, options.traces)]
+    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", f"--settle={options.settle:g}"]
+    arguments += map(str, options.traces)
 
     def sweep(file: Path) -> None:
         """A round of all traces at a time, so that what a machine does for some seconds meets one run of each figure."""
@@ -225,6 +228,15 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
         )
 
 
+def _loads_text(results: Results) -> str:
+    """How fast memory was, which no run can wait for."""
+    loads = pd.to_numeric(results.table["memory_load_ns"]).dropna()
+    if loads.empty:
+        return "how long a load from memory took is not known"
+    low, middle, high = loads.quantile([0.25, 0.5, 0.75])
+    return f"a load from memory took {middle:.0f} ns (quartiles {low:.0f} and {high:.0f})"
+
+
 def _repeat(options: argparse.Namespace) -> int:
     first, *others = options.judge or _measure_repeat(options)
     if not others:
@@ -232,7 +244,8 @@ def _repeat(options: argparse.Namespace) -> int:
     results = read_results(PROGRAM, [first])
     agrees = True
     for other in others:
-        found = selftest_repeat.agreements(results, read_results(PROGRAM, [other]))
+        later = read_results(PROGRAM, [other])
+        found = selftest_repeat.agreements(results, later)
         if not found:
             fail(
                 PROGRAM,
@@ -248,6 +261,11 @@ def _repeat(options: argparse.Namespace) -> int:
         if outside.row_count:
             _print(outside)
         left_out = dict.fromkeys(name for one in found for name in one.left_out)
+        print(f"first: {_loads_text(results)}\nsecond: {_loads_text(later)}")
+        if results.shared + later.shared:
+            print(
+                f"{results.shared} rows of the one, {later.shared} of the other had no core of their own, and are longer"
+            )
         if left_out:
             print(f"left out, with fewer than {FEWEST_RUNS} runs (--limit): {', '.join(left_out)}")
         print()
@@ -316,6 +334,9 @@ def _parser() -> Parser:
     )
     repeat.add_argument(
         "--limit", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
+    )
+    repeat.add_argument(
+        "--settle", type=float, default=300, metavar="SECONDS", help="as replay's (%(default)g)"
     )
     repeat.add_argument(
         "--output", type=Path, default=Path("results/selftest/repeat"), help="the rows: %(default)s-….jsonl"

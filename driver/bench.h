@@ -56,6 +56,13 @@ struct replay_time {
  * the C library's heap outlives a destroy(). `replay` is the pass's loop, which alone is timed. */
 struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *));
 
+/* Takes a replay that counts, the index-th so far; from 0 again where those before no longer count. */
+typedef void bench_keep(struct bench *bench, const struct replay_time *time, uint32_t index);
+
+/* Replays until enough was timed, and hands `keep` the replays that count: those in which the core was whole, as long
+ * as there are such; see repetitions.c. Fills job->repetitions. */
+void bench_repeat(struct bench *bench, uint64_t replay(const struct bench *), bench_keep *keep);
+
 /* Ends the worker: what the allocator did wrong at `step` (or NO_STEP), in words. */
 void bench_failed(struct bench *bench, uint64_t step, const char *format, ...)
     __attribute__((noreturn, format(printf, 3, 4)));

@@ -46,6 +46,7 @@ enum key {
     KEY_CLOCK,
     KEY_BATCH,
     KEY_COOLDOWN,
+    KEY_SETTLE,
     KEY_EMULATED,
 };
 
@@ -96,6 +97,10 @@ static const struct argp_option options[] = {
     {"cooldown", KEY_COOLDOWN, "SECONDS", 0,
      "Wait at most this long for a machine that throttled in a timed run to recover, then do the run again; 0: only "
      "mark it (300)",
+     2},
+    {"settle", KEY_SETTLE, "SECONDS", 0,
+     "Go on replaying at most this much longer while somebody else has a part of the processor core, which is seen by "
+     "how long additions take; replays in which it was so are left out (1)",
      2},
     {"emulated", KEY_EMULATED, "WHAT|no", 0,
      "Say by what the processor is emulated, or that it is not, where this is not found out right", 2},
@@ -163,6 +168,12 @@ static bool read_seconds(const char *option, const char *text, double *value, st
     if (end != text && *end == '\0' && *value > 0 && *value <= 1e6)
         return true;
     return error_set(error, EXIT_USAGE, "--%s=%s: not a number of seconds above 0", option, text);
+}
+
+static bool read_seconds_or_none(const char *option, const char *text, double *value, struct error *error)
+{
+    *value = 0;
+    return strcmp(text, "0") == 0 || read_seconds(option, text, value, error);
 }
 
 /* As an allocator's own sizes are written: the same reader does it. */
@@ -344,8 +355,9 @@ static bool read_option(struct cli *cli, int key, const char *text, struct error
     case KEY_BATCH:
         return read_batch(text, &cli->batch_ops, error);
     case KEY_COOLDOWN:
-        cli->cooldown_s = 0;
-        return strcmp(text, "0") == 0 || read_seconds("cooldown", text, &cli->cooldown_s, error);
+        return read_seconds_or_none("cooldown", text, &cli->cooldown_s, error);
+    case KEY_SETTLE:
+        return read_seconds_or_none("settle", text, &cli->settle_s, error);
     case KEY_CPU:
         return read_cpu(text, &cli->cpu, error);
     case KEY_ISA:
@@ -404,6 +416,7 @@ static error_t parse(int key, char *text, struct argp_state *state)
     case KEY_CLOCK:
     case KEY_BATCH:
     case KEY_COOLDOWN:
+    case KEY_SETTLE:
     case KEY_SEED:
     case KEY_ISA:
         return read_option(cli, key, text, reading->error) ? 0 : EINVAL;
@@ -429,6 +442,7 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         .timeout_s = 300,
         .limit_s = 600,
         .timed_s = 0.1,
+        .settle_s = 1,
         .cooldown_s = 300};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &reading);

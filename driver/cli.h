@@ -37,6 +37,7 @@ struct cli {
     uint64_t seed;
     double timeout_s, limit_s; /* of one run; of one allocator on one trace */
     double timed_s;            /* of one throughput run, at least */
+    double settle_s;           /* to replay on while the core is shared; 0: no longer than --timed */
     double cooldown_s;         /* to wait for a throttled machine before a run is done again; 0: never again */
     const char *emulated;      /* by what, in words; "no"; NULL: to be found out */
     enum clock_wish clock;

@@ -200,5 +200,9 @@
 #define FIELD_CLOCK_HZ          "clock_hz"
 #define FIELD_THROTTLED_BITS    "throttled_bits"
 #define FIELD_THROTTLE_EVENTS   "throttle_events"
+#define FIELD_CORE              "core"
+#define FIELD_SHARED            "shared"
+#define FIELD_LEFT_OUT          "repetitions_left_out"
+#define FIELD_LOAD              "memory_load_ns"
 
 #endif

@@ -19,6 +19,12 @@
 enum pass { PASS_VERIFY, PASS_SPACE, PASS_ARENA, PASS_THROUGHPUT, PASS_LATENCY, PASS_INSTRUCTIONS, PASSES };
 extern const char *const pass_names[PASSES];
 
+/* Whether its answers vary: it is done several times. */
+static inline bool pass_is_timed(uint32_t pass)
+{
+    return pass == PASS_THROUGHPUT || pass == PASS_LATENCY;
+}
+
 /* What is written to a block after it was handed out, so that the cost of its memory is paid as a program would. */
 enum touch { TOUCH_NONE, TOUCH_WORD, TOUCH_PAGE, TOUCH_ALL, TOUCHES };
 extern const char *const touch_names[TOUCHES];
@@ -61,10 +67,20 @@ enum outcome {
 #define STEP_DESTROY     (UINT64_MAX - 2) /* in destroy(), or releasing what is left before it */
 #define STEP_IS_OP(step) ((step) < STEP_DESTROY)
 
+/* The replays of a timed pass; see repetitions.c. */
+struct repetitions {
+    uint32_t warmups;   /* before the first timed one */
+    uint32_t count;     /* that count, each from an empty heap */
+    uint32_t left_out;  /* that do not, as the core was shared */
+    uint32_t shared;    /* it was in those that count too, for want of others */
+    uint64_t waited_ns; /* in replays left out: the limit is not about them */
+    double whole;       /* struct core's, as far as it is known now */
+    double clock_hz;    /* the core's, the mean over those that count; 0: it was not watched */
+    double load_ns;     /* a load from memory, the mean of one before and one after all */
+};
+
 struct throughput_result {
-    uint32_t warmups;                  /* replays before the first timed one */
-    uint32_t repetitions;              /* timed replays, each from an empty heap */
-    uint64_t ns[JOB_REPETITIONS];      /* of each: time that its thread had a processor */
+    uint64_t ns[JOB_REPETITIONS];      /* of each that counts: time that its thread had a processor */
     uint64_t wall_ns[JOB_REPETITIONS]; /* of each: time that went by */
     uint32_t parts, pad;               /* that a replay was timed in */
     uint64_t part_ns[JOB_PARTS];       /* of each, in the last replay: time that went by */
@@ -72,8 +88,6 @@ struct throughput_result {
 };
 
 struct latency_result {
-    uint32_t warmups;
-    uint32_t repetitions;      /* replays that count */
     uint32_t batch_ops;        /* ops that one reading of the clock to the next is of; 1: each op alone */
     char clock[32];            /* what the ticks are */
     double ticks_per_unit;     /* of one op: the ticks of a batch over this are its figure */
@@ -145,29 +159,33 @@ struct job {
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
     uint32_t plant;       /* enum plant: verify, at the op plant_step */
+    uint32_t watch_core;  /* throughput and latency: leave out replays in which the core was shared */
     uint32_t unit;        /* enum latency_unit */
     uint32_t batch_ops;   /* latency: LATENCY_NS_PER_OP, at most so many ops timed together; else 1 */
     int32_t cpu;          /* to pin to; -1: none */
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t plant_step; /* NO_STEP: none */
     uint64_t arena_bytes;
-    uint64_t timed_ns; /* throughput and latency: repeat until this much was timed */
-    uint64_t limit_ns; /* begin no other replay after this long; one is measured in any case */
+    uint64_t timed_ns;  /* throughput and latency: repeat until this much was timed */
+    uint64_t limit_ns;  /* begin no other replay after this long; one is measured in any case */
+    uint64_t settle_ns; /* replay so much longer when the core is shared */
+    double whole;       /* struct core's, from runs before; 0: not known */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
     char guard[JOB_SPEC_CHARS];   /* the debugging layer with its options; "": none */
     char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */
     char isa[ISA_CHARS];          /* instructions: the set to count in, or "native" */
 
     /* What is answered; written by the worker. */
-    uint32_t outcome;       /* enum outcome */
-    uint32_t randomized;    /* address randomisation could not be turned off */
-    uint32_t unpinned;      /* the CPU could not be chosen */
-    uint32_t realtime;      /* timed passes: it had real-time priority */
-    uint32_t arena_moved;   /* the arena could not have its fixed address */
-    uint64_t arena_address; /* where it is, 0 without one */
-    volatile uint64_t step; /* where the run is; in the timed passes only when diagnosing */
-    uint64_t failed_step;   /* OUTCOME_FAILED: the op, or where else */
-    char reason[480];       /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */
+    uint32_t outcome;               /* enum outcome */
+    uint32_t randomized;            /* address randomisation could not be turned off */
+    uint32_t unpinned;              /* the CPU could not be chosen */
+    uint32_t realtime;              /* timed passes: it had real-time priority */
+    uint32_t arena_moved;           /* the arena could not have its fixed address */
+    uint64_t arena_address;         /* where it is, 0 without one */
+    volatile uint64_t step;         /* where the run is; in the timed passes only when diagnosing */
+    uint64_t failed_step;           /* OUTCOME_FAILED: the op, or where else */
+    char reason[480];               /* OUTCOME_FAILED, OUTCOME_LACKS: in words, the op not named */
+    struct repetitions repetitions; /* throughput and latency */
     union {
         struct throughput_result throughput;
         struct latency_result latency;

@@ -57,19 +57,20 @@ static void set_up_clock(struct bench *bench)
     result->resolution_ticks = timer.resolution_ticks;
 }
 
-static void keep_least(const struct bench *bench, bool first)
+/* Takes the ticks of the replay that was just timed into the least of all. */
+static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
 {
     const uint64_t nsteps = bench->plan.header->nsteps;
     const uint32_t *ticks = bench->ticks;
     uint32_t *least = bench->ticks + nsteps;
+    (void)time;
     for (uint64_t i = 0; i < nsteps; i++)
-        least[i] = first ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
+        least[i] = index == 0 ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
 }
 
 void pass_latency(struct bench *bench)
 {
     const struct job *job = bench->job;
-    struct latency_result *result = &bench->job->latency;
     const size_t bytes = (size_t)latency_table_bytes(bench->plan.header->nsteps);
     uint64_t (*const replay)(const struct bench *) = replays[job->unit][job->diagnose != 0];
     bench->ticks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, job->ticks_fd, 0);
@@ -77,17 +78,7 @@ void pass_latency(struct bench *bench)
         bench_lacks(bench, "no memory for the ticks of every op (%zu bytes)", bytes);
     set_up_clock(bench);
 
-    uint64_t spent = 0, timed = 0;
-    do {
-        const uint64_t wall_ns = bench_replay(bench, replay).wall_ns;
-        spent += wall_ns;
-        if (result->warmups < job->warmups && spent < job->limit_ns) {
-            result->warmups++;
-            continue;
-        }
-        timed += wall_ns;
-        keep_least(bench, result->repetitions++ == 0);
-    } while (result->repetitions == 0 || (timed < job->timed_ns && spent < job->limit_ns));
+    bench_repeat(bench, replay, keep);
     if (job->unit == LATENCY_CYCLES && !cycles_were_counted(&bench->cycles))
         bench_lacks(bench,
                     "the cycle counter was taken away during the run: stop other users of perf, or --clock=timer");

@@ -35,15 +35,18 @@ worker_files = \
 	driver/guard.c driver/guard.h \
 	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
 	driver/icount/icount.h driver/icount/pass.c \
+	driver/core.c driver/core.h \
 	driver/cycles.c driver/cycles.h \
 	driver/heap_map.c driver/heap_map.h \
 	driver/latency.c \
 	driver/libc_heap.c driver/libc_heap.h \
 	driver/line.c driver/line.h \
+	driver/memory_load.c driver/memory_load.h \
 	driver/oracle.c driver/oracle.h \
 	driver/packing.c driver/packing.h \
 	driver/pages.c driver/pages.h \
 	driver/plant.c driver/plant.h \
+	driver/repetitions.c \
 	driver/proc.c driver/proc.h \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
@@ -225,18 +228,22 @@ dist_check_SCRIPTS += $(driver_scripts)
 TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/board_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/shadow_test driver/tests/study_test \
+driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
 driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
 driver_test_libs = $(driver_libs) $(CMOCKA_LIBS)
+driver_tests_core_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_core_test_LDADD = $(driver_test_libs)
 driver_tests_board_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_board_test_LDADD = $(driver_test_libs)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
 driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_packing_test_LDADD = $(driver_test_libs)
+driver_tests_repetitions_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_repetitions_test_LDADD = $(driver_test_libs)
 driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_shadow_test_LDADD = $(driver_test_libs)
 driver_tests_heap_map_test_CPPFLAGS = $(driver_test_cppflags)

@@ -5,6 +5,7 @@
  * trace its study (study_open.c), the runs (sweep.c), and the table (table.c).
  */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "driver/clock.h"
@@ -82,6 +83,7 @@ static int replay(struct cli *cli, struct error *error)
     progress_begin(&progress, sweep_runs(cli) * cli->ntraces);
     struct sweep sweep = {
         .cli = cli, .host = &host, .launcher = &launcher, .rows = &rows, .progress = &progress, .random = cli->seed};
+    sweep.watch_core = host.emulated[0] == '\0' && getenv("HEAPBENCH_RUNNER") == NULL;
     board_open(&sweep.board, "", cli->cpu);
     sweep.cooldown.most_s = cli->cooldown_s;
     bool fine = true;

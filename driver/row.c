@@ -159,10 +159,9 @@ static json_t *settings_object(const struct run *run)
     json_t *object = json_object();
     json_object_set_new(object, FIELD_TOUCH, json_string(touch_names[job->touch]));
     json_object_set_new(object, FIELD_WARMUPS,
-                        json_integer(run->status != RUN_DONE        ? (json_int_t)job->warmups
-                                     : run->pass == PASS_THROUGHPUT ? (json_int_t)job->throughput.warmups
-                                     : run->pass == PASS_LATENCY    ? (json_int_t)job->latency.warmups
-                                                                    : 0));
+                        json_integer(run->status != RUN_DONE    ? (json_int_t)job->warmups
+                                     : pass_is_timed(run->pass) ? (json_int_t)job->repetitions.warmups
+                                                                : 0));
     json_object_set_new(object, FIELD_SEED, json_integer((json_int_t)run->cli->seed));
     json_object_set_new(object, FIELD_CPU, job->cpu < 0 ? json_null() : json_integer(job->cpu));
     json_object_set_new(object, FIELD_PINNED, json_boolean(job->cpu >= 0 && !job->unpinned));
@@ -208,6 +207,17 @@ static json_t *state_object(const struct board_state *state)
     return object;
 }
 
+/* What the run found out of the core that it had; null where that is not looked at. */
+static json_t *core_object(const struct run *run)
+{
+    const struct repetitions *repetitions = &run->job->repetitions;
+    if (!run->job->watch_core || run->status != RUN_DONE)
+        return json_null();
+    return json_pack("{s: b, s: I, s: f, s: f}", FIELD_SHARED, (int)repetitions->shared, FIELD_LEFT_OUT,
+                     (json_int_t)repetitions->left_out, FIELD_CLOCK_HZ, repetitions->clock_hz, FIELD_LOAD,
+                     repetitions->load_ns);
+}
+
 /* Whether the machine was throttled, and its state around the run. */
 static void add_condition(json_t *row, const struct run *run)
 {
@@ -220,6 +230,7 @@ static void add_condition(json_t *row, const struct run *run)
     json_object_set_new(object, FIELD_THROTTLING_SOURCE, text_or_null(run->after.source_name));
     json_object_set_new(object, FIELD_BEFORE, state_object(&run->before));
     json_object_set_new(object, FIELD_AFTER, state_object(&run->after));
+    json_object_set_new(object, FIELD_CORE, core_object(run));
     json_object_set_new(row, FIELD_CONDITION, object);
 }
 

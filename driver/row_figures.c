@@ -13,18 +13,19 @@ static void add_throughput(struct row_figures *row, const struct run *run)
 {
     static const char no_floor[] = "null has no figure in this round";
     const struct throughput_result *result = &run->job->throughput;
+    const struct repetitions *repeated = &run->job->repetitions;
     const double ops = (double)run->study->ops;
     double ns[JOB_REPETITIONS], wall_ns[JOB_REPETITIONS];
     json_t *repetitions = json_array();
-    for (uint32_t i = 0; i < result->repetitions; i++) {
+    for (uint32_t i = 0; i < repeated->count; i++) {
         ns[i] = (double)result->ns[i];
         wall_ns[i] = (double)result->wall_ns[i];
         json_array_append_new(repetitions, json_integer((json_int_t)result->ns[i]));
     }
     const double least = study_run_ns(result) / ops;
     row_set_number(row, FIELD_NS_PER_OP, least, "");
-    row_set_number(row, FIELD_NS_PER_OP_MEDIAN, statistics_quantile(ns, result->repetitions, 0.5) / ops, "");
-    row_set_number(row, FIELD_WALL_NS_PER_OP, statistics_quantile(wall_ns, result->repetitions, 0.5) / ops, "");
+    row_set_number(row, FIELD_NS_PER_OP_MEDIAN, statistics_quantile(ns, repeated->count, 0.5) / ops, "");
+    row_set_number(row, FIELD_WALL_NS_PER_OP, statistics_quantile(wall_ns, repeated->count, 0.5) / ops, "");
     row_set_number(row, FIELD_OPS_PER_S, 1e9 / least, "");
     row_set_number(row, FIELD_FLOOR, run->floor_ns, no_floor);
     row_set_number(row, FIELD_ABOVE_FLOOR, least - run->floor_ns, no_floor);

@@ -53,6 +53,7 @@ struct cell {
     bool cut[PASSES];    /* runs were left out for want of time */
     uint64_t spent_ns;   /* in all runs so far */
     unsigned throttled;  /* timed runs that count although the machine was throttled in them */
+    unsigned shared;     /* timed runs that count although the core was shared in them */
     struct space_result *space; /* NULL: not done */
     struct arena_study arena;
     struct throughput_study throughput;

@@ -36,14 +36,9 @@ struct round {
     struct icount *counts;
 };
 
-static bool pass_repeats(enum pass pass)
-{
-    return pass == PASS_THROUGHPUT || pass == PASS_LATENCY;
-}
-
 static unsigned rounds_of(const struct cli *cli, enum pass pass)
 {
-    return !cli->passes[pass] ? 0 : pass_repeats(pass) ? cli->runs : 1;
+    return !cli->passes[pass] ? 0 : pass_is_timed(pass) ? cli->runs : 1;
 }
 
 size_t sweep_runs(const struct cli *cli)
@@ -160,6 +155,10 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->counts_fd = round->counts_fd;
     job->arena_bytes = round->study->arena_bytes;
     job->timed_ns = (uint64_t)(cli->timed_s * 1e9);
+    job->watch_core = round->sweep->watch_core && pass_is_timed(round->pass);
+    if (job->watch_core && !round->sweep->settled_in_vain)
+        job->settle_ns = (uint64_t)(cli->settle_s * 1e9);
+    job->whole = round->sweep->whole;
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
     snprintf(job->isa, sizeof job->isa, "%s", cli->isa);
@@ -203,6 +202,25 @@ static void tell_once(struct sweep *sweep, const struct job *job)
     }
 }
 
+/* Learns of the core from a run that was done. Having waited for a whole core in vain, runs wait no more until one has
+ * found it whole again. */
+static void note_core(struct sweep *sweep, const struct job *job)
+{
+    const struct repetitions *repetitions = &job->repetitions;
+    if (!job->watch_core)
+        return;
+    sweep->whole = repetitions->whole;
+    if (repetitions->shared && !sweep->told_shared) {
+        sweep->told_shared = true;
+        progress_clear(sweep->progress);
+        fprintf(stderr,
+                "replay: somebody has a part of the core of CPU %d: times are longer by a third or so; such runs are "
+                "marked; to wait longer for its end: --settle=SECONDS, or name another --cpu\n",
+                job->cpu);
+    }
+    sweep->settled_in_vain = repetitions->shared;
+}
+
 /* Whether the machine was throttled in the run, in words for people; that it cannot be told from before is said once.
  */
 static bool was_throttled(struct sweep *sweep, const struct run *run, char *what, size_t size)
@@ -235,7 +253,7 @@ static void measure(const struct round *round, struct cell *cell, struct run *ru
         arena_search(run, sweep->launcher, sweep->progress, &cell->arena);
     else
         run_do(run, sweep->launcher);
-    cell->spent_ns += clock_ns() - begin;
+    cell->spent_ns += clock_ns() - begin - sweep->launcher->job->repetitions.waited_ns;
     board_read(&sweep->board, &run->after);
 }
 
@@ -295,10 +313,13 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
         if (run.status == RUN_STOPPED)
             return false;
         tell_once(sweep, run.job);
+        if (run.status == RUN_DONE)
+            note_core(sweep, run.job);
         const bool marked =
-            was_throttled(sweep, &run, what, sizeof what) && pass_repeats(run.pass) && run.status == RUN_DONE;
+            was_throttled(sweep, &run, what, sizeof what) && pass_is_timed(run.pass) && run.status == RUN_DONE;
         if (!marked || sweep->cli->cooldown_s == 0 || run.repetition == REPETITIONS) {
             cell->throttled += marked;
+            cell->shared += run.status == RUN_DONE && run.job->repetitions.shared;
             if (!keep_and_write(round, cell, &run))
                 return false;
             break;
@@ -317,17 +338,13 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
     return true;
 }
 
-/* Says of the figures of a trace which contain throttled runs. */
-static void note_throttled(struct study *study)
+/* Says in how many of the timed runs that count something was so. */
+static void note_runs(struct cell *cell, const char *what, unsigned runs)
 {
-    for (size_t i = 0; i < study->ncells; i++) {
-        struct cell *cell = &study->cells[i];
-        const size_t length = strlen(cell->why);
-        if (cell->throttled > 0)
-            snprintf(cell->why + length, sizeof cell->why - length,
-                     "%sthe machine was throttled in %u of the timed runs that count", length > 0 ? "; " : "",
-                     cell->throttled);
-    }
+    const size_t length = strlen(cell->why);
+    if (runs > 0)
+        snprintf(cell->why + length, sizeof cell->why - length, "%s%s in %u of the timed runs that count",
+                 length > 0 ? "; " : "", what, runs);
 }
 
 static bool do_round(struct round *round)
@@ -394,7 +411,10 @@ bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
         for (round.number = 0; fine && round.number < rounds; round.number++)
             fine = do_round(&round);
     }
-    note_throttled(study);
+    for (size_t i = 0; i < study->ncells; i++) {
+        note_runs(&study->cells[i], "the machine was throttled", study->cells[i].throttled);
+        note_runs(&study->cells[i], "the core was shared", study->cells[i].shared);
+    }
     drop_table(round.ticks, ticks_bytes, round.ticks_fd);
     drop_table(round.counts, counts_bytes, round.counts_fd);
     return fine;

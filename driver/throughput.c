@@ -3,7 +3,8 @@
  *
  * A replay begins with an empty heap every time: what the trace never freed is released, the heap destroyed and made
  * anew in between, untimed. The first replays (--warmup) are not counted: they fault the pages in, which is the
- * operating system's cost and would drown a short trace. Then replays are timed until JOB.timed_ns is reached.
+ * operating system's cost and would drown a short trace. Then replays are timed until JOB.timed_ns is reached; see
+ * repetitions.c for which of them count.
  *
  * The clock is read between parts of thousands of ops, and the run's figure is the sum of the parts, each as fast as it
  * was in its fastest replay. Replays are alike op for op, and what disturbs one, an interrupt or a neighbour in the
@@ -58,33 +59,20 @@ static uint64_t replay_inlined(const struct bench *bench)
     return replay_in_parts(bench, loop, LOOP_NULL_INLINE);
 }
 
-/* Takes the replay that was just timed into the result. */
-static void keep(struct throughput_result *result, const struct replay_time *time)
+static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
 {
-    const bool first = result->repetitions == 0;
+    struct throughput_result *result = &bench->job->throughput;
     for (uint32_t i = 0; i < result->parts; i++)
-        result->least_ns[i] = first ? result->part_ns[i] : ALLOC_MIN(result->least_ns[i], result->part_ns[i]);
-    result->wall_ns[result->repetitions] = time->wall_ns;
-    result->ns[result->repetitions++] = time->cpu_ns;
+        result->least_ns[i] = index == 0 ? result->part_ns[i] : ALLOC_MIN(result->least_ns[i], result->part_ns[i]);
+    result->wall_ns[index] = time->wall_ns;
+    result->ns[index] = time->cpu_ns;
 }
 
 void pass_throughput(struct bench *bench)
 {
-    const struct job *job = bench->job;
-    struct throughput_result *result = &bench->job->throughput;
-    uint64_t (*const loop)(const struct bench *) = bench->allocator.inlined ? replay_inlined
-                                                   : job->diagnose          ? replay_diagnosed
-                                                                            : replay;
-    uint64_t spent = 0, timed = 0;
-    while (result->repetitions == 0 ||
-           (timed < job->timed_ns && spent < job->limit_ns && result->repetitions < JOB_REPETITIONS)) {
-        const struct replay_time time = bench_replay(bench, loop);
-        spent += time.wall_ns;
-        if (result->warmups < job->warmups && spent < job->limit_ns) {
-            result->warmups++;
-            continue;
-        }
-        timed += time.wall_ns;
-        keep(result, &time);
-    }
+    bench_repeat(bench,
+                 bench->allocator.inlined ? replay_inlined
+                 : bench->job->diagnose   ? replay_diagnosed
+                                          : replay,
+                 keep);
 }

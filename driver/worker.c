@@ -171,7 +171,7 @@ static void steady(struct job *job)
     prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); /* huge pages come and go with the machine's mood */
     const int persona = personality(0xffffffff);
     job->randomized = persona < 0 || !(persona & ADDR_NO_RANDOMIZE);
-    if (job->pass == PASS_THROUGHPUT || job->pass == PASS_LATENCY)
+    if (pass_is_timed(job->pass))
         job->realtime = take_precedence();
     if (job->cpu < 0)
         return;

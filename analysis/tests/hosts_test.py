@@ -146,4 +146,14 @@ result = run("publish", written(on(hot + rows, "desk")), "--output=hot.html")
 with open(os.path.join(work.name, "hot.html"), encoding="utf-8") as file:
     ok("2 rows were measured while the machine slowed itself down" in file.read(), "and the report says how many")
 
+for row in again:
+    row["condition"]["core"] = {"shared": True, "repetitions_left_out": 0, "clock_hz": 3e9, "memory_load_ns": 90.0}
+results = load([written(on(again, "desk"))])
+ok(results.shared == 2 and results.table["shared"].all(), "rows of a shared core are kept, and counted", results.problems)
+result = run("publish", written(on(rows, "desk")), "--output=shared.html")
+with open(os.path.join(work.name, "shared.html"), encoding="utf-8") as file:
+    page = file.read()
+ok("2 rows were measured while somebody else had a part" in page, "the report says how many", result)
+ok("; a load from memory took " in page, "and how fast memory was")
+
 finish()

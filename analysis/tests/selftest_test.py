@@ -195,7 +195,7 @@ ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut
 
 small = trace(SMALL)
 result = selftest(
-    "repeat", "--runs=3", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
+    "repeat", "--runs=3", "--settle=0", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
 )
 os.unlink(small)
 ok(

@@ -1,0 +1,168 @@
+/* repetitions_test.c - which replays of a timed run count: those with a whole core, as long as there are such; and what
+ * a look at this machine's core finds. The replays and the looks of the first tests are made up. */
+#include <stdarg.h>
+#include <stddef.h>
+#include <setjmp.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "driver/bench.h"
+#include "driver/core.h"
+#include "driver/memory_load.h"
+
+#define MS UINT64_C(1000000)
+
+static const char *looks; /* what each finds, one before the first replay, one after each: 'w'hole or 's'hared; the
+                             last for ever */
+static unsigned replays, kept[200], nkept;
+
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
+{
+    (void)bench, (void)replay;
+    replays++;
+    return (struct replay_time){10 * MS, 10 * MS};
+}
+
+void core_open(struct core *core, double whole)
+{
+    *core = (struct core){.whole = whole, .clock_hz = 1e9};
+}
+
+bool core_is_whole(struct core *core)
+{
+    const char found = *looks;
+    core->clock_hz = found == 'w' ? 3e9 : 2e9;
+    looks += looks[1] != '\0';
+    return found == 'w';
+}
+
+void memory_load_open(struct memory_load *load, struct bench *bench)
+{
+    (void)load, (void)bench;
+}
+
+double memory_load_ns(struct memory_load *load)
+{
+    (void)load;
+    return replays == 0 ? 90 : 110;
+}
+
+static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
+{
+    (void)bench, (void)time;
+    if (index == 0)
+        nkept = 0;
+    assert_int_equal(index, nkept);
+    kept[nkept++] = replays;
+}
+
+/* A run of 50 ms after one warm-up. */
+static struct repetitions run_with(const char *found, uint64_t settle_ms, struct job *job)
+{
+    struct bench bench = {.job = job};
+    *job = (struct job){.warmups = 1,
+                        .watch_core = found != NULL,
+                        .timed_ns = 50 * MS,
+                        .settle_ns = settle_ms * MS,
+                        .limit_ns = 10000 * MS};
+    looks = found;
+    replays = nkept = 0;
+    bench_repeat(&bench, NULL, keep);
+    assert_int_equal(job->repetitions.count, nkept);
+    return job->repetitions;
+}
+
+static struct job job;
+
+static void all_count_on_a_whole_core(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with("w", 0, &job);
+    assert_int_equal(result.warmups, 1);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(kept[0], 2);
+    assert_int_equal(result.left_out, 0);
+    assert_false(result.shared);
+    assert_true(result.clock_hz == 3e9);
+    assert_true(result.load_ns == 100);
+}
+
+static void nobody_looks_when_it_is_not_asked_for(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with(NULL, 1000, &job);
+    assert_int_equal(result.count, 5);
+    assert_false(result.shared);
+}
+
+static void shared_ones_are_left_out(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with("wwwwsswwww", 1000, &job);
+    static const unsigned wanted[] = {2, 3, 7, 8, 9};
+    assert_int_equal(result.count, 5);
+    assert_memory_equal(kept, wanted, sizeof wanted);
+    assert_int_equal(result.left_out, 3);
+    assert_false(result.shared);
+}
+
+static void whole_ones_put_out_those_before(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with("ssssw", 1000, &job);
+    assert_false(result.shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(kept[0], 5);
+    assert_int_equal(result.left_out, 3);
+}
+
+static void for_want_of_others_shared_ones_count(void **state)
+{
+    (void)state;
+    struct repetitions result = run_with("s", 0, &job);
+    assert_true(result.shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(replays, 6);
+    assert_true(result.clock_hz == 2e9);
+    result = run_with("s", 200, &job);
+    assert_true(result.shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(result.left_out, 20);
+}
+
+static void a_few_whole_ones_do_when_no_more_come(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with("wwwws", 0, &job);
+    assert_false(result.shared);
+    assert_int_equal(result.count, 2);
+    assert_int_equal(result.left_out, 5);
+}
+
+static void the_limit_ends_it(void **state)
+{
+    struct bench bench = {.job = &job};
+    (void)state;
+    job = (struct job){.warmups = 1, .watch_core = 1, .timed_ns = 50 * MS, .settle_ns = 1000 * MS, .limit_ns = 30 * MS};
+    looks = "s";
+    replays = nkept = 0;
+    bench_repeat(&bench, NULL, keep);
+    assert_int_equal(replays, 3);
+    assert_int_equal(job.repetitions.count, 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_count_on_a_whole_core),
+        cmocka_unit_test(nobody_looks_when_it_is_not_asked_for),
+        cmocka_unit_test(shared_ones_are_left_out),
+        cmocka_unit_test(whole_ones_put_out_those_before),
+        cmocka_unit_test(for_want_of_others_shared_ones_count),
+        cmocka_unit_test(a_few_whole_ones_do_when_no_more_come),
+        cmocka_unit_test(the_limit_ends_it),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
