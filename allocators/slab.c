@@ -218,7 +218,6 @@ static const struct alloc_option options[] = {
     [OPT_MAGAZINES] = {.name = "magazines",
                        .help = "rounds of a magazine, that is, objects that a cache has at hand; 0: no magazines",
                        .type = OPTION_NUMBER,
-
                        .def = 63,
                        .min = 0,
                        .max = MAX_ROUNDS},

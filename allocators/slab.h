@@ -17,7 +17,7 @@
 #define PAGES       16    /* of a chunk */
 #define MAX_PAGE    65536 /* bytes, so that 16 bits count the objects of a slab */
 #define MAX_CACHES  192
-#define SMALL_MAX   1024 /* requests up to this find their cache in one table, to the byte */
+#define SMALL_MAX   4096 /* requests up to this find their cache in one table, to the byte */
 #define COARSE      256  /* entries of the table for larger ones: where to begin to look */
 #define MAX_ROUNDS  255
 #define LINE        64   /* bytes of a cache line, the step of a colour */
