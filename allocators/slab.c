@@ -26,7 +26,7 @@
  * Overhead      no header; objects are rounded up to their class, a multiple of HEAP_ALIGN, with `split` classes per
  *               power of two by at most 1/split beyond that; 1/12 of a slab at most is left over where slabs of up to
  *               15 pages allow it, but for one behind a chunk's header; a descriptor of 56 bytes a slab (none where
- *               it is in what is left over), a pointer for each 4 KiB, and the magazines.
+ *               it is in what is left over), a pointer and a byte for each 4 KiB, and the magazines.
  *
  * Worst case    of memory: one object kept in every slab of every class ("hoardworst"), number of classes times the
  *               live bytes. check() verifies lists, counts, magazines and pages.
@@ -126,14 +126,14 @@ static __attribute__((noinline)) void release_slowly(struct heap *h, void *p, st
 /* Onto the magazine, or, when it is full, onto the slab's own list. */
 static void release(struct heap *h, void *p)
 {
-    struct slab *s = slab_of(h, p);
-    unsigned cache = s->cache;
+    unsigned cache = cache_of(h, p);
     void **top = h->top[cache];
     if (ALLOC_LIKELY(top != h->end[cache])) {
         *top = p;
         h->top[cache] = top + 1;
         return;
     }
+    struct slab *s = slab_of(h, p);
     void *free = s->free;
     if (ALLOC_UNLIKELY(!free)) {
         release_slowly(h, p, s);
