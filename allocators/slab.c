@@ -34,8 +34,6 @@
 #include "allocators/classes.h"
 #include "allocators/slab.h"
 
-extern const struct allocator allocator_slab;
-
 #define BATCH     512 /* bytes of fresh objects listed at once, at least one object */
 #define ON_SLAB   8   /* objects of 1/8 of a page at most may have their slab's descriptor on it, as in the paper */
 #define LEFT_OVER 12  /* 1/12 of a slab may stay without an object: less makes longer slabs, which stay half used */
@@ -157,23 +155,29 @@ static void *aligned(struct heap *h, size_t align, size_t size)
     return cache < h->ncaches ? take(h, cache) : alloc_large(h, size, align, false);
 }
 
-static size_t usable(const struct heap *h, const void *p)
+static inline size_t usable_in(const struct heap *h, const void *p, unsigned cache)
 {
-    const struct slab *s = slab_of(h, p);
-    return s->cache == CACHE_LARGE ? s->npages << h->page_log2 : h->caches[s->cache].size;
+    return cache == CACHE_LARGE ? slab_of(h, p)->npages << h->page_log2 : h->caches[cache].size;
 }
 
-/* Stays where it is while the class, or the number of pages, stays; a large block shrinks in place. */
+static size_t usable(const struct heap *h, const void *p)
+{
+    return usable_in(h, p, cache_of(h, p));
+}
+
+/* Stays where it is while the class stays; a large block, while it shrinks, or grows into pages that are free. */
 static void *resize(struct heap *h, void *p, size_t size)
 {
-    struct slab *s = slab_of(h, p);
-    if (size <= h->max_object && s->cache == cache_for(h, size))
+    unsigned cache = cache_of(h, p);
+    if (size <= h->max_object ? cache == cache_for(h, size)
+                              : cache == CACHE_LARGE && slab_resize_large(h, slab_of(h, p), size))
         return p;
-    if (size > h->max_object && s->cache == CACHE_LARGE && size <= s->npages << h->page_log2) {
-        slab_shrink_large(h, s, size);
-        return p;
-    }
-    return alloc_resize_by_copy(&allocator_slab, h, p, size);
+    void *moved = alloc(h, size);
+    if (!moved)
+        return NULL;
+    __builtin_memcpy(moved, p, ALLOC_MIN(size, usable_in(h, p, cache)));
+    release(h, p);
+    return moved;
 }
 
 /* ---- The heap ------------------------------------------------------------------------------------------------------

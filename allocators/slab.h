@@ -179,10 +179,11 @@ void slab_give_run(struct heap *h, struct slab *s);
 /* Gives back the chunk that was kept though it is empty. */
 void slab_give_chunks(struct heap *h);
 
-/* A large block, with `zero` one whose first `size` bytes are zero. NULL: exhausted. It can be cut down to fewer pages.
- */
+/* A large block, with `zero` one whose first `size` bytes are zero. NULL: exhausted. */
 struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zero);
-void slab_shrink_large(struct heap *h, struct slab *s, size_t size);
+
+/* Gives the block's last pages back, or takes those behind it. False: they are not to be had. */
+bool slab_resize_large(struct heap *h, struct slab *s, size_t size);
 void slab_give_large(struct heap *h, struct slab *s);
 
 /* Gives every page back. */

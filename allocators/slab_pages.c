@@ -300,11 +300,30 @@ struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zer
     return NULL;
 }
 
-void slab_shrink_large(struct heap *h, struct slab *s, size_t size)
+/* Which pages are next is the source's to say: it is asked, and has them back when they are others. */
+static bool grow_large(struct heap *h, struct slab *s, size_t npages)
 {
+    size_t n = npages - s->npages;
+    char *more = chunks_take_pages(&h->chunks, n);
+    if (more == s->objects + (s->npages << h->page_log2)) {
+        s->npages = npages;
+        return true;
+    }
+    if (more)
+        chunks_give_pages(&h->chunks, more, n);
+    return false;
+}
+
+bool slab_resize_large(struct heap *h, struct slab *s, size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return false;
     size_t npages = pages_for(h, size);
+    if (npages > s->npages)
+        return grow_large(h, s, npages);
     chunks_give_pages(&h->chunks, s->objects + (npages << h->page_log2), s->npages - npages);
     s->npages = npages;
+    return true;
 }
 
 void slab_give_large(struct heap *h, struct slab *s)
