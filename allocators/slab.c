@@ -26,15 +26,13 @@
  * Overhead      no header; objects are rounded up to their class, a multiple of HEAP_ALIGN, with `split` classes per
  *               power of two by at most 1/split beyond that; 1/12 of a slab at most is left over where slabs of up to
  *               15 pages allow it, but for one behind a chunk's header; a descriptor of 56 bytes a slab (none where
- *               it is in what is left over), a pointer for each 4 KiB, and the magazines.
+ *               it is in what is left over), a pointer and a byte for each 4 KiB, and the magazines.
  *
  * Worst case    of memory: one object kept in every slab of every class ("hoardworst"), number of classes times the
  *               live bytes. check() verifies lists, counts, magazines and pages.
  */
 #include "allocators/classes.h"
 #include "allocators/slab.h"
-
-extern const struct allocator allocator_slab;
 
 #define BATCH     512 /* bytes of fresh objects listed at once, at least one object */
 #define ON_SLAB   8   /* objects of 1/8 of a page at most may have their slab's descriptor on it, as in the paper */
@@ -126,14 +124,14 @@ static __attribute__((noinline)) void release_slowly(struct heap *h, void *p, st
 /* Onto the magazine, or, when it is full, onto the slab's own list. */
 static void release(struct heap *h, void *p)
 {
-    struct slab *s = slab_of(h, p);
-    unsigned cache = s->cache;
+    unsigned cache = cache_of(h, p);
     void **top = h->top[cache];
     if (ALLOC_LIKELY(top != h->end[cache])) {
         *top = p;
         h->top[cache] = top + 1;
         return;
     }
+    struct slab *s = slab_of(h, p);
     void *free = s->free;
     if (ALLOC_UNLIKELY(!free)) {
         release_slowly(h, p, s);
@@ -157,23 +155,29 @@ static void *aligned(struct heap *h, size_t align, size_t size)
     return cache < h->ncaches ? take(h, cache) : alloc_large(h, size, align, false);
 }
 
-static size_t usable(const struct heap *h, const void *p)
+static inline size_t usable_in(const struct heap *h, const void *p, unsigned cache)
 {
-    const struct slab *s = slab_of(h, p);
-    return s->cache == CACHE_LARGE ? s->npages << h->page_log2 : h->caches[s->cache].size;
+    return cache == CACHE_LARGE ? slab_of(h, p)->npages << h->page_log2 : h->caches[cache].size;
 }
 
-/* Stays where it is while the class, or the number of pages, stays; a large block shrinks in place. */
+static size_t usable(const struct heap *h, const void *p)
+{
+    return usable_in(h, p, cache_of(h, p));
+}
+
+/* Stays where it is while the class stays; a large block, while it shrinks, or grows into pages that are free. */
 static void *resize(struct heap *h, void *p, size_t size)
 {
-    struct slab *s = slab_of(h, p);
-    if (size <= h->max_object && s->cache == cache_for(h, size))
+    unsigned cache = cache_of(h, p);
+    if (size <= h->max_object ? cache == cache_for(h, size)
+                              : cache == CACHE_LARGE && slab_resize_large(h, slab_of(h, p), size))
         return p;
-    if (size > h->max_object && s->cache == CACHE_LARGE && size <= s->npages << h->page_log2) {
-        slab_shrink_large(h, s, size);
-        return p;
-    }
-    return alloc_resize_by_copy(&allocator_slab, h, p, size);
+    void *moved = alloc(h, size);
+    if (!moved)
+        return NULL;
+    __builtin_memcpy(moved, p, ALLOC_MIN(size, usable_in(h, p, cache)));
+    release(h, p);
+    return moved;
 }
 
 /* ---- The heap ------------------------------------------------------------------------------------------------------
@@ -218,7 +222,6 @@ static const struct alloc_option options[] = {
     [OPT_MAGAZINES] = {.name = "magazines",
                        .help = "rounds of a magazine, that is, objects that a cache has at hand; 0: no magazines",
                        .type = OPTION_NUMBER,
-
                        .def = 63,
                        .min = 0,
                        .max = MAX_ROUNDS},

@@ -17,7 +17,7 @@
 #define PAGES       16    /* of a chunk */
 #define MAX_PAGE    65536 /* bytes, so that 16 bits count the objects of a slab */
 #define MAX_CACHES  192
-#define SMALL_MAX   1024 /* requests up to this find their cache in one table, to the byte */
+#define SMALL_MAX   4096 /* requests up to this find their cache in one table, to the byte */
 #define COARSE      256  /* entries of the table for larger ones: where to begin to look */
 #define MAX_ROUNDS  255
 #define LINE        64   /* bytes of a cache line, the step of a colour */
@@ -76,10 +76,17 @@ struct cache {
     bool previous_full;
 };
 
-/* Page to slab, in two levels; see slab_pages.c. */
+/* Page to slab, in two levels; see slab_pages.c. The caches stand apart, a byte for each page, for release to read no
+ * descriptor: those on slabs are all at the end of a page, so that they compete for the same sets of the processor's
+ * cache. */
+struct slab_leaf {
+    uint8_t caches[1u << LEAF_LOG2];
+    struct slab *slabs[1u << LEAF_LOG2];
+};
+
 struct slab_map {
     uintptr_t origin; /* where the directory would begin if it began with leaf 0 */
-    struct slab ***leaves;
+    struct slab_leaf **leaves;
     size_t first, capacity; /* of the directory */
     size_t own_pages;       /* of the directory; 0 while it is in the heap's room */
 };
@@ -113,11 +120,26 @@ struct heap {
 /* ---- Where things are ----------------------------------------------------------------------------------------------
  */
 
-/* The slab of an address in one. */
+/* The leaf for an address in a slab, and the place in it. */
+static inline struct slab_leaf *leaf_of(const struct heap *h, const void *p)
+{
+    uintptr_t number = (uintptr_t)p >> (UNIT_LOG2 + LEAF_LOG2);
+    return *(struct slab_leaf **)(h->map.origin + number * sizeof(struct slab_leaf *));
+}
+
+static inline size_t unit_of(const void *p)
+{
+    return (uintptr_t)p >> UNIT_LOG2 & ((1u << LEAF_LOG2) - 1);
+}
+
 static inline struct slab *slab_of(const struct heap *h, const void *p)
 {
-    struct slab ***leaf = (struct slab ***)(h->map.origin + ((uintptr_t)p >> (UNIT_LOG2 + LEAF_LOG2)) * sizeof *leaf);
-    return (*leaf)[(uintptr_t)p >> UNIT_LOG2 & ((1u << LEAF_LOG2) - 1)];
+    return leaf_of(h, p)->slabs[unit_of(p)];
+}
+
+static inline unsigned cache_of(const struct heap *h, const void *p)
+{
+    return leaf_of(h, p)->caches[unit_of(p)];
 }
 
 static inline struct chunk *chunk_of(const struct heap *h, const void *p)
@@ -157,10 +179,11 @@ void slab_give_run(struct heap *h, struct slab *s);
 /* Gives back the chunk that was kept though it is empty. */
 void slab_give_chunks(struct heap *h);
 
-/* A large block, with `zero` one whose first `size` bytes are zero. NULL: exhausted. It can be cut down to fewer pages.
- */
+/* A large block, with `zero` one whose first `size` bytes are zero. NULL: exhausted. */
 struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zero);
-void slab_shrink_large(struct heap *h, struct slab *s, size_t size);
+
+/* Gives the block's last pages back, or takes those behind it. False: they are not to be had. */
+bool slab_resize_large(struct heap *h, struct slab *s, size_t size);
 void slab_give_large(struct heap *h, struct slab *s);
 
 /* Gives every page back. */

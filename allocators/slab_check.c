@@ -134,7 +134,7 @@ static const char *check_slab(const struct heap *h, const struct slab *s)
         return "a slab belongs to no cache";
     const char *page = (const char *)((uintptr_t)s->objects & ~(uintptr_t)(h->page_size - 1));
     for (size_t i = 0; i < s->npages << h->page_log2; i += h->page_size)
-        if (slab_find(h, page + i) != s)
+        if (slab_find(h, page + i) != s || cache_of(h, page + i) != s->cache)
             return "a slab's page leads elsewhere";
     const struct cache *k = &h->caches[s->cache];
     const char *end = page + (s->npages << h->page_log2);
@@ -241,9 +241,9 @@ static const char *check_pages(const struct heap *h)
     for (const struct slab *page = h->slab_pages; page; page = page->next)
         pages++;
     for (size_t i = 0; i < h->map.capacity; i++)
-        pages += h->map.leaves[i] ? (((sizeof(void *) << LEAF_LOG2) - 1) >> h->page_log2) + 1 : 0;
+        pages += h->map.leaves[i] ? ((sizeof(struct slab_leaf) - 1) >> h->page_log2) + 1 : 0;
     for (const struct slab *s = h->caches[CACHE_LARGE].partial; s; s = s->next) {
-        if (slab_find(h, s->objects) != s || s->cache != CACHE_LARGE)
+        if (slab_find(h, s->objects) != s || s->cache != CACHE_LARGE || cache_of(h, s->objects) != CACHE_LARGE)
             return "a large block cannot be found";
         pages += s->npages;
     }

@@ -6,16 +6,14 @@
  * the emptiest to become free. Page 0 has the chunk's header before it and therefore counts on its own. Large blocks
  * have pages of their own.
  *
- * A map in two levels leads from any address to its slab: a directory of leaves, and in a leaf a pointer for each 4
- * KiB. The directory spans the leaves in use; it begins in room that the heap has left over and moves to pages of its
- * own when it must. Cost: O(PAGES) for a run; the map's directory at least doubles when it grows.
+ * A map in two levels leads from any address to its slab and cache: a directory of leaves, and in a leaf a pointer and
+ * a byte for each 4 KiB. The directory spans the leaves in use; it begins in room that the heap has left over and moves
+ * to pages of its own when it must. Cost: O(PAGES) for a run; the map's directory at least doubles when it grows.
  */
 #include "allocators/slab.h"
 
 /* ---- The map -------------------------------------------------------------------------------------------------------
  */
-
-#define LEAF_BYTES (sizeof(struct slab *) << LEAF_LOG2)
 
 static size_t leaf_number(const void *p)
 {
@@ -27,7 +25,7 @@ static size_t pages_for(const struct heap *h, size_t bytes)
     return (bytes + h->page_size - 1) >> h->page_log2;
 }
 
-static void set_directory(struct slab_map *map, struct slab ***leaves, size_t first, size_t capacity)
+static void set_directory(struct slab_map *map, struct slab_leaf **leaves, size_t first, size_t capacity)
 {
     map->leaves = leaves;
     map->first = first;
@@ -51,7 +49,7 @@ static bool grow_directory(struct heap *h, size_t leaf)
     size_t npages = pages_for(h, 2 * (high - low + 1) * sizeof *map->leaves), own_pages = map->own_pages;
     size_t capacity = (npages << h->page_log2) / sizeof *map->leaves, slack = (capacity - (high - low + 1)) / 2;
     size_t first = low > slack ? low - slack : 0;
-    struct slab ***old = map->leaves, ***leaves = chunks_take_pages(&h->chunks, npages);
+    struct slab_leaf **old = map->leaves, **leaves = chunks_take_pages(&h->chunks, npages);
     if (!leaves)
         return false;
     for (size_t i = 0; i < capacity; i++)
@@ -65,7 +63,7 @@ static bool grow_directory(struct heap *h, size_t leaf)
     return true;
 }
 
-static struct slab ***leaf_at(const struct heap *h, size_t leaf)
+static struct slab_leaf **leaf_at(const struct heap *h, size_t leaf)
 {
     size_t i = leaf - h->map.first; /* wraps when below */
     return i < h->map.capacity ? &h->map.leaves[i] : NULL;
@@ -81,15 +79,15 @@ static bool cover_leaf(struct heap *h, size_t leaf)
         set_directory(map, map->leaves, leaf > map->capacity / 2 ? leaf - map->capacity / 2 : 0, map->capacity);
     if (!leaf_at(h, leaf) && !grow_directory(h, leaf))
         return false;
-    struct slab ***entry = leaf_at(h, leaf);
+    struct slab_leaf **entry = leaf_at(h, leaf);
     if (*entry)
         return true;
-    struct slab **slabs = chunks_take_pages(&h->chunks, pages_for(h, LEAF_BYTES));
-    if (!slabs)
+    struct slab_leaf *new = chunks_take_pages(&h->chunks, pages_for(h, sizeof *new));
+    if (!new)
         return false;
     for (size_t i = 0; i < 1u << LEAF_LOG2; i++)
-        slabs[i] = NULL;
-    *entry = slabs;
+        new->slabs[i] = NULL;
+    *entry = new;
     return true;
 }
 
@@ -101,15 +99,19 @@ static bool cover(struct heap *h, const char *pages, size_t bytes)
     return true;
 }
 
-static void map_pages(struct heap *h, const char *pages, size_t bytes, struct slab *s)
+/* With no slab, the cache means nothing. */
+static void map_pages(struct heap *h, const char *pages, size_t bytes, struct slab *s, unsigned cache)
 {
-    for (size_t unit = (uintptr_t)pages >> UNIT_LOG2, end = unit + (bytes >> UNIT_LOG2); unit < end; unit++)
-        (*leaf_at(h, unit >> LEAF_LOG2))[unit & ((1u << LEAF_LOG2) - 1)] = s;
+    for (const char *p = pages; p < pages + bytes; p += (size_t)1 << UNIT_LOG2) {
+        struct slab_leaf *leaf = leaf_of(h, p);
+        leaf->slabs[unit_of(p)] = s;
+        leaf->caches[unit_of(p)] = (uint8_t)cache;
+    }
 }
 
 struct slab *slab_find(const struct heap *h, const void *p)
 {
-    struct slab ***leaf = leaf_at(h, leaf_number(p));
+    struct slab_leaf **leaf = leaf_at(h, leaf_number(p));
     return leaf && *leaf ? slab_of(h, p) : NULL;
 }
 
@@ -248,7 +250,7 @@ struct slab *slab_take_run(struct heap *h, const struct cache *k)
     change_chunk(h, c, c->free_pages & ~(((1u << n) - 1) << page));
     if (!s)
         s = (struct slab *)(start + bytes - k->descriptor);
-    map_pages(h, start, bytes, s);
+    map_pages(h, start, bytes, s, (unsigned)(k - h->caches));
     s->objects = page ? start : start + sizeof *c;
     s->npages = n;
     return s;
@@ -258,7 +260,7 @@ void slab_give_run(struct heap *h, struct slab *s)
 {
     struct chunk *c = chunk_of(h, s->objects);
     unsigned page = page_of(h, s);
-    map_pages(h, (char *)c + ((size_t)page << h->page_log2), s->npages << h->page_log2, NULL);
+    map_pages(h, (char *)c + ((size_t)page << h->page_log2), s->npages << h->page_log2, NULL, 0);
     change_chunk(h, c, c->free_pages | ((1u << s->npages) - 1) << page);
     if (!h->caches[s->cache].descriptor)
         give_descriptor(h, s);
@@ -286,7 +288,7 @@ struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zer
     size_t dirty = block && zero ? chunks_dirty(&h->chunks, block, size) : 0;
     if (block && cover(h, block, h->page_size)) {
         __builtin_memset(block, 0, dirty);
-        map_pages(h, block, h->page_size, s);
+        map_pages(h, block, h->page_size, s, CACHE_LARGE);
         *s = (struct slab){.live = 1, .capacity = 1, .cache = CACHE_LARGE, .objects = block, .npages = npages};
         slab_list_first(&h->caches[CACHE_LARGE], s);
         return s;
@@ -298,17 +300,36 @@ struct slab *slab_take_large(struct heap *h, size_t size, size_t align, bool zer
     return NULL;
 }
 
-void slab_shrink_large(struct heap *h, struct slab *s, size_t size)
+/* Which pages are next is the source's to say: it is asked, and has them back when they are others. */
+static bool grow_large(struct heap *h, struct slab *s, size_t npages)
 {
+    size_t n = npages - s->npages;
+    char *more = chunks_take_pages(&h->chunks, n);
+    if (more == s->objects + (s->npages << h->page_log2)) {
+        s->npages = npages;
+        return true;
+    }
+    if (more)
+        chunks_give_pages(&h->chunks, more, n);
+    return false;
+}
+
+bool slab_resize_large(struct heap *h, struct slab *s, size_t size)
+{
+    if (size > SIZE_MAX / 2)
+        return false;
     size_t npages = pages_for(h, size);
+    if (npages > s->npages)
+        return grow_large(h, s, npages);
     chunks_give_pages(&h->chunks, s->objects + (npages << h->page_log2), s->npages - npages);
     s->npages = npages;
+    return true;
 }
 
 void slab_give_large(struct heap *h, struct slab *s)
 {
     slab_unlist(&h->caches[CACHE_LARGE], s);
-    map_pages(h, s->objects, h->page_size, NULL);
+    map_pages(h, s->objects, h->page_size, NULL, 0);
     chunks_give_pages(&h->chunks, s->objects, s->npages);
     give_descriptor(h, s);
 }
@@ -328,7 +349,7 @@ void slab_close_pages(struct heap *h)
     }
     for (size_t i = 0; i < h->map.capacity; i++)
         if (h->map.leaves[i])
-            chunks_give_pages(&chunks, h->map.leaves[i], pages_for(h, LEAF_BYTES));
+            chunks_give_pages(&chunks, h->map.leaves[i], pages_for(h, sizeof(struct slab_leaf)));
     if (h->map.own_pages)
         chunks_give_pages(&chunks, h->map.leaves, h->map.own_pages);
     for (struct chunk *next; c; c = next) {

@@ -216,12 +216,37 @@ static void test_reaped(void **state)
     close_slab(heap);
 }
 
+/* A large block grows where it is while the pages behind it are free, and moves with what is in it when not. */
+static void test_grown(void **state)
+{
+    enum { FIRST = 400000, ROOM = 1000000 };
+    (void)state;
+    struct heap *heap = open_slab("slab", NULL, 0);
+    unsigned char *room = allocator_slab.alloc(heap, ROOM), *other;
+    allocator_slab.release(heap, room); /* the map has its page now, so that none will lie behind the block */
+    unsigned char *block = allocator_slab.alloc(heap, FIRST);
+    assert_ptr_equal(block, room);
+    memset(block, USED, FIRST);
+    assert_ptr_equal(allocator_slab.resize(heap, block, ROOM), block);
+    assert_true(allocator_slab.usable(heap, block) >= ROOM);
+    other = allocator_slab.alloc(heap, FIRST);
+    const size_t held = pages.out;
+    block = allocator_slab.resize(heap, block, 2 * ROOM);
+    assert_ptr_not_equal(block, room);
+    assert_int_equal(count_bytes(block, FIRST, USED), FIRST);
+    assert_null(allocator_slab.resize(heap, block, SIZE_MAX - 100));
+    assert_true(pages.out <= held + ROOM / pages.source.page_size + 2);
+    allocator_slab.release(heap, other);
+    allocator_slab.release(heap, block);
+    close_slab(heap);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_constructed), cmocka_unit_test(test_last_in_first_out),
         cmocka_unit_test(test_classes),     cmocka_unit_test(test_management),
-        cmocka_unit_test(test_reaped),
+        cmocka_unit_test(test_reaped),      cmocka_unit_test(test_grown),
     };
     return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
 }
