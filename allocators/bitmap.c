@@ -1,17 +1,17 @@
 /*
  * bitmap.c - chunks of 2048 granules of 16 bytes, with a bitmap that says which are free, searched a row at a time.
  *
- * A block is as many granules one after the other as it needs. A row is the 64 granules of one word of the bitmap. In a
- * row, the free runs that begin there and have n granules are found by folding the word onto itself, shifted by 1, 2, 4
- * ..., six times at most; the shortest is taken. Which rows to search, hints tell: a chunk has a word for every class
- * of lengths (eight to a doubling), with a bit for each row where a free run of that class may begin; and each group of
- * 64 chunks has a word for every class, with a bit for each chunk whose word is not 0, and is on the heap's list of the
- * class while there is one, in the order of the groups' addresses. A search takes the lowest class that surely serves
- * and has a list, and the first chunk and row hinted at, so that the first chunks fill up and the last ones can become
- * empty; before that a few rows of the class of n itself, where runs may be a little shorter. Every run is hinted at
- * where it begins. A hint may be old, for runs merge and blocks are cut from them: then one row is searched in vain,
- * once, and the hint goes. The granules of the newest chunk that were never used are no run yet; they are taken in
- * order when no run serves. A second bitmap marks the last granule of every block, so that release finds a block's
+ * A block is as many granules one after the other as it needs. A row is the 64 granules of one word of the bitmap. Of
+ * the free runs that begin in a row, the shortest that serves is taken; bits tell where they begin and how long they
+ * are, and they are few. Which rows to search, hints tell: a chunk has a word for every class of lengths (eight to a
+ * doubling), with a bit for each row where a free run of that class may begin; and each group of 64 chunks has a word
+ * for every class, with a bit for each chunk whose word is not 0, and is on the heap's list of the class while there is
+ * one, in the order of the groups' addresses. A search takes the lowest class that surely serves and has a list, and
+ * the first chunk and row hinted at, so that the first chunks fill up and the last ones can become empty; before that a
+ * few rows of the class of n itself, where runs may be a little shorter. Every run is hinted at where it begins. The
+ * hint that led to a row goes with the last run there that it could mean. Others may be old, for runs merge: then one
+ * row is searched in vain, once. The granules of the newest chunk that were never used are no run yet; they are taken
+ * in order when no run serves. A second bitmap marks the last granule of every block, so that release finds a block's
  * length without a header. What is larger than half a chunk is whole pages.
  *
  * Most requests never come to the bitmap. Of each length, a few of the blocks released last are kept whole for the next
@@ -27,10 +27,10 @@
  *                 ends    0 0 1 0 1 0 0 0 1 0      blocks of 3 and 2, a free run of 2, a block of 2, a free one
  *
  * Bitmaps are among the oldest ways to keep free memory: P. Wilson et al., "Dynamic storage allocation: a survey and
- * critical review", 1995, 3.8, who doubt that they can be searched fast. Folding: H. Warren, Hacker's Delight, 6-3.
+ * critical review", 1995, 3.8, who doubt that they can be searched fast.
  *
  * Cost          release of a block that is kept, alloc of a kept one: O(1), the free bits are not touched. Else alloc
- *               O(log n) a row searched, and the runs there that serve compared, 32 at most; every row searched in vain
+ *               O(runs that begin there) a row searched, 32 at most, about 1 in programs; every row searched in vain
  *               is paid for by the release or the cut that left its hint, so that the mean is O(1). A run that is made
  *               free or cut: O(its length / 64), at most 32 words. A new chunk, and a group's first hint of a class:
  *               O(groups).

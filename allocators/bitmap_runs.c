@@ -196,74 +196,41 @@ static bool let_all_go(struct heap *h)
 /* ---- Search --------------------------------------------------------------------------------------------------------
  */
 
-/* Of a row's bits of granules that are not free: adds those of granules from which on fewer than n are free, as far as
- * the row goes, when those for `from` are there; 1 <= from <= n <= ROW. */
-static inline uint64_t fold(uint64_t taken, unsigned from, unsigned n)
-{
-    for (unsigned step; from < n; from += step) {
-        step = ALLOC_MIN(from, n - from);
-        taken |= taken >> step;
-    }
-    return taken;
-}
+struct run {
+    struct chunk *c;
+    unsigned at, length;
+};
 
-/* The runs that begin in a row, each as the bit that it begins with. */
-static inline uint64_t starts_in(const struct chunk *c, unsigned row)
-{
-    uint64_t free = free_word(c, row);
-    return free & ~(free << 1 | free_word(c, row - 1) >> (ROW - 1));
-}
-
-/* Of runs that begin in a row and have n granules as far as the row goes, those that have n indeed. */
-static inline uint64_t long_enough(const struct chunk *c, unsigned row, uint64_t starts, unsigned n)
-{
-    if (!starts || last_bit(starts) + n <= ROW)
-        return starts;
-    unsigned in = last_bit(starts), end = row * ROW + in + n; /* it goes on in the next rows, if at all */
-    return run_end(c, (row + 1) * ROW, end) >= end ? starts : starts ^ (uint64_t)1 << in;
-}
-
-/* The runs of n granules that begin in a row. */
-static inline uint64_t search_row(const struct chunk *c, unsigned row, unsigned n)
-{
-    uint64_t starts = starts_in(c, row);
-    return starts ? long_enough(c, row, starts & ~fold(~free_word(c, row), 1, ALLOC_MIN(n, ROW)), n) : 0;
-}
-
-/* A hint of the class led to no run of it: it goes. Runs of other classes have hints of their own. */
+/* No run of the class begins in the row: the hint at one goes. */
 static inline void drop_hint(struct heap *h, struct chunk *c, unsigned class, unsigned row)
 {
     if (!(c->hints[class] &= ~((uint32_t)1 << row)))
         unhint(h, c, class);
 }
 
-struct place {
-    struct chunk *c;
-    unsigned row;
-};
-
-/* In a row with a hint of the class of n, where runs may be shorter than that. The hint stays for those. */
-static inline uint64_t search_hinted_row(struct heap *h, const struct place *in, unsigned n, unsigned class)
+/* The shortest run of n granules that begins in a row. There are few in one. The hint followed goes when no run of
+ * `least` granules, the class's fewest or n, will be left. False: none has n. */
+static inline bool search_row(struct heap *h, struct chunk *c, unsigned class, unsigned least, unsigned row, unsigned n,
+                              struct run *run)
 {
-    unsigned least = least_of_class(class), in_row = ALLOC_MIN(least, ROW);
-    uint64_t starts = starts_in(in->c, in->row), taken, found;
-    if (starts) {
-        taken = fold(~free_word(in->c, in->row), 1, in_row);
-        starts &= ~taken;
+    uint64_t free = free_word(c, row), starts = free & ~(free << 1 | free_word(c, row - 1) >> (ROW - 1));
+    unsigned at = 0, best = GRANULES, runs = 0;
+    for (; starts; starts &= starts - 1) {
+        unsigned in = row * ROW + alloc_first_bit(starts), length = run_end(c, in, in + ROW + LONG + n) - in;
+        if (length < least)
+            continue;
+        runs++;
+        if (length >= n && length < best)
+            at = in, best = length;
     }
-    if (starts) {
-        found = long_enough(in->c, in->row, starts & ~fold(taken, in_row, ALLOC_MIN(n, ROW)), n);
-        if (found)
-            return found;
-        starts = long_enough(in->c, in->row, starts, least);
-    }
-    if (!starts)
-        drop_hint(h, in->c, class, in->row);
-    return 0;
+    *run = (struct run){c, at, best};
+    if (runs <= (at > 0))
+        drop_hint(h, c, class, row);
+    return at > 0;
 }
 
-/* In the class of n. */
-static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, struct place *in)
+/* In the class of n, where runs may be shorter than that. */
+static bool search_own_class(struct heap *h, unsigned n, unsigned class, struct run *run)
 {
     unsigned tries = TRIES;
     for (struct group *g = h->lists[class], *next; g; g = next) {
@@ -271,36 +238,33 @@ static uint64_t search_own_class(struct heap *h, unsigned n, unsigned class, str
         for (uint64_t slots = g->hinted[class]; slots; slots &= slots - 1) {
             struct chunk *c = g->chunks[alloc_first_bit(slots)];
             for (uint64_t rows = c->hints[class]; rows; rows &= rows - 1) {
-                *in = (struct place){c, alloc_first_bit(rows)};
-                uint64_t starts = search_hinted_row(h, in, n, class);
-                if (starts || !--tries)
-                    return starts;
+                if (search_row(h, c, class, least_of_class(class), alloc_first_bit(rows), n, run))
+                    return true;
+                if (!--tries)
+                    return false;
             }
         }
     }
-    return 0;
+    return false;
 }
 
-/* A row where runs of n granules begin: which; 0: none anywhere. */
-static uint64_t search(struct heap *h, unsigned n, struct place *in)
+/* A run of n granules. False: there is none. */
+static bool search(struct heap *h, unsigned n, struct run *run)
 {
     unsigned class = class_of_run(n);
     if (n > least_of_class(class)) {
-        uint64_t starts = search_own_class(h, n, class, in);
-        if (starts)
-            return starts;
+        if (search_own_class(h, n, class, run))
+            return true;
         class ++;
     }
     for (uint64_t lists; (lists = h->classes >> class);) {
-        unsigned found = class + alloc_first_bit(lists);
-        struct chunk *c = h->lists[found]->chunks[alloc_first_bit(h->lists[found]->hinted[found])];
-        *in = (struct place){c, alloc_first_bit(c->hints[found])};
-        uint64_t starts = search_row(c, in->row, n);
-        if (ALLOC_LIKELY(starts))
-            return starts;
-        drop_hint(h, c, found, in->row);
+        class += alloc_first_bit(lists);
+        struct group *g = h->lists[class];
+        struct chunk *c = g->chunks[alloc_first_bit(g->hinted[class])];
+        if (ALLOC_LIKELY(search_row(h, c, class, n, alloc_first_bit(c->hints[class]), n, run)))
+            return true;
     }
-    return 0;
+    return false;
 }
 
 /* ---- alloc and release ---------------------------------------------------------------------------------------------
@@ -350,18 +314,11 @@ static inline unsigned batch_of(unsigned n)
     return ALLOC_MAX(n, ALLOC_MIN(BATCH * n, ROW));
 }
 
-/* The shortest of the runs that begin in a row; more of it becomes blocks to keep. */
-static void *take_run(struct heap *h, const struct place *in, uint64_t starts, unsigned n)
+/* A block from a run; more of it becomes blocks to keep. */
+static void *take_run(struct heap *h, const struct run *run, unsigned n)
 {
-    struct chunk *c = in->c;
-    unsigned at = 0, end = GRANULES;
-    for (; starts; starts &= starts - 1) {
-        unsigned other = in->row * ROW + alloc_first_bit(starts);
-        unsigned other_end = run_end(c, other + n - 1, other + n + ROW + LONG);
-        if (other_end - other < end - at)
-            at = other, end = other_end;
-    }
-    unsigned rest = cut_up(h, c, at, ALLOC_MIN(end, at + batch_of(n)), n);
+    struct chunk *c = run->c;
+    unsigned at = run->at, end = at + run->length, rest = cut_up(h, c, at, at + ALLOC_MIN(run->length, batch_of(n)), n);
     flip(c, at, rest - at);
     if (rest < end)
         hint(h, c, rest, end - rest);
@@ -382,14 +339,13 @@ void *bitmap_alloc(struct heap *h, size_t size)
 {
     if (size > SMALL_MAX)
         return large_alloc(&h->chunks, size);
-    struct place in;
+    struct run run;
     unsigned n = granules_for(size);
-    uint64_t starts = search(h, n, &in);
-    if (starts)
-        return take_run(h, &in, starts, n);
+    if (search(h, n, &run))
+        return take_run(h, &run, n);
     void *p = take_fresh(h, n);
-    if (!p && let_all_go(h) && (starts = search(h, n, &in)))
-        p = take_run(h, &in, starts, n);
+    if (!p && let_all_go(h) && search(h, n, &run))
+        p = take_run(h, &run, n);
     return p;
 }
 
