@@ -180,18 +180,18 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", f"--settle={options.settle:g}"]
-    arguments += map(str, options.traces)
+    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", *map(str, options.traces)]
+    settled = [f"--settle={options.settle:g}", *arguments]
 
     def sweep(file: Path) -> None:
         """A round of all traces at a time, so that what a machine does for some seconds meets one run of each figure."""
         for seed in range(1, runs + 1):
-            _replay(["--passes=throughput", "--runs=1", f"--seed={seed}", *arguments], file)
-        _replay(["--passes=latency", f"--runs={runs}", *arguments], file)
+            _replay(["--passes=throughput", "--runs=1", f"--seed={seed}", *settled], file)
+        _replay(["--passes=latency", f"--runs={runs}", *settled], file)
 
     begin = time.monotonic()
     for one in ("throughput", "latency"):
-        _replay([f"--passes={one}", "--runs=1", *arguments], files[0])
+        _replay([f"--passes={one}", "--runs=1", "--settle=0", *arguments], files[0])
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))
