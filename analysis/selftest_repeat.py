@@ -1,8 +1,9 @@
 """selftest_repeat.py - whether two sweeps of the same agree: how far the figures of an allocator on a trace are apart.
 
-Two figures that have to agree, and beside each what it is computed from, which shows how noisy the machine was: the
-time, of each run the sum of the trace's parts in their fastest repetition, and the median time of whole repetitions; the
-noise-free worst case (of each op the fastest run, then the slowest op), and the slowest call seen.
+Two figures that have to agree, and beside each others that show how noisy the machine was: the time, of each run the
+sum of the trace's parts in their fastest repetition, the same in cycles, which a clock rate that drifts is no part of,
+and the median time of whole repetitions; the noise-free worst case (of each op the fastest run, then the slowest op),
+and the slowest call seen.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Repeated:
 
 FIGURES = (
     Repeated("time", "throughput", "ns_per_op", "median", "ns/op", 0.03),
+    Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "last", "ns", 0.10),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),

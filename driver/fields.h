@@ -62,6 +62,7 @@
 /* Figures of the throughput pass. */
 #define FIELD_NS_PER_OP        "ns_per_op"
 #define FIELD_NS_PER_OP_MEDIAN "ns_per_op_median"
+#define FIELD_CYCLES_PER_OP    "cycles_per_op"
 #define FIELD_OPS_PER_S        "ops_per_s"
 #define FIELD_FLOOR            "floor_ns_per_op"
 #define FIELD_ABOVE_FLOOR      "above_floor_ns_per_op"

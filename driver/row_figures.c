@@ -24,6 +24,8 @@ static void add_throughput(struct row_figures *row, const struct run *run)
     }
     const double least = study_run_ns(result) / ops;
     row_set_number(row, FIELD_NS_PER_OP, least, "");
+    row_set_number(row, FIELD_CYCLES_PER_OP, run->job->watch_core ? least * repeated->clock_hz / 1e9 : NAN,
+                   "the clock rate is not looked at in an emulator or under a runner");
     row_set_number(row, FIELD_NS_PER_OP_MEDIAN, statistics_quantile(ns, repeated->count, 0.5) / ops, "");
     row_set_number(row, FIELD_WALL_NS_PER_OP, statistics_quantile(wall_ns, repeated->count, 0.5) / ops, "");
     row_set_number(row, FIELD_OPS_PER_S, 1e9 / least, "");

@@ -126,13 +126,18 @@ def selftest(*args):
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400], [9000, 8000, 7000]))
 second = written(throughput_rows(LATER) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, whole, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+time, cycles, whole, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
     "times: medians of the runs are compared, the larger over the smaller",
     time.table,
 )
 ok(list(time.outside().index) == [("one.trace", "tlsf")], "5 % apart is outside of 3 %", time.outside())
+ok(
+    np.allclose(cycles.table["apart"], time.table["apart"]) and cycles.outside().empty,
+    "in cycles they are told, too",
+    cycles.table,
+)
 ok(whole.outside().empty, "of whole replays nothing is asked", whole.outside())
 ok(
     np.isclose(worst.table["apart"].item(), 0.05) and worst.outside().empty,
@@ -151,7 +156,7 @@ ok(
     result,
 )
 few = written(throughput_rows({"one.trace": {"slab": [10.0] * 3, "tlsf": [20.0] * 2}}))
-_, time = selftest_repeat.agreements(load([first]), load([few]))
+time = selftest_repeat.agreements(load([first]), load([few]))[0]
 ok(
     time.left_out == ["tlsf on one.trace"] and list(time.table.index) == [("one.trace", "slab")],
     "two runs are too few to compare, and that is said",
