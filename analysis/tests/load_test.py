@@ -74,7 +74,7 @@ for name, lines, said in (
     ("a number for a row", ["7"], "a row is an object"),
     ("an old schema", spoiled(schema=0), "schema 0, this version reads 2"),
     ("no schema", [{"time": "now"}], "schema not stated"),
-    ("a figure in another unit", [figures(timed, cycles_per_op=9.5)], "cycles_per_op is in cycles"),
+    ("a figure in another unit", [figures(timed, us_per_op=9.5)], "us_per_op is in us"),
     ("a figure that is text", [figures(timed, ns_per_op="fast")], "figures/ns_per_op: 'fast' is not"),
     ("an empty file", [], "has no rows"),
 ):
