@@ -165,7 +165,8 @@ static size_t usable(const struct heap *h, const void *p)
     return usable_in(h, p, cache_of(h, p));
 }
 
-/* Stays where it is while the class stays; a large block, while it shrinks, or grows into pages that are free. */
+/* Stays where it is while the class stays; a large block, while it shrinks, or grows into pages that are free. Moves by
+ * itself: alloc_resize_by_copy() would ask for the size by a call, and come back by two more. */
 static void *resize(struct heap *h, void *p, size_t size)
 {
     unsigned cache = cache_of(h, p);

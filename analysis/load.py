@@ -54,7 +54,8 @@ class Results:
 
     Columns: CELL; machine, revision, spec and pages, which the names of a cell are made of; emulated; file, line (where
     the row stands, so that a figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run,
-    turn, status, reason, op; throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
+    turn, status, reason, op; throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts,
+    trace_facts (as in the row).
     """
 
     table: pd.DataFrame
@@ -73,6 +74,15 @@ class Results:
         rows = self.of_pass(pass_name)
         values = rows["figures"].map(lambda figures: figures.get(figure))
         return rows.assign(value=pd.to_numeric(values)).dropna(subset=["value"])
+
+
+def memory_text(rows: pd.DataFrame) -> str:
+    """How fast memory was at one time and at another, which no run can wait for."""
+    loads = pd.to_numeric(rows["memory_load_ns"]).dropna()
+    if loads.empty:
+        return "how long a load from memory took is not known"
+    least, low, high, most = loads.quantile([0, 0.25, 0.75, 1])
+    return f"a load from memory took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to {most:.0f} ns in all"
 
 
 def latency_unit(figures: Mapping[str, Any]) -> str:

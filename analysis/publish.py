@@ -24,7 +24,7 @@ from rich.progress import Progress
 from analysis import claims, style, summary
 from analysis.command import EXIT_DONE, EXIT_LACKS, Parser, fail, read_results, words
 from analysis.figures import COLUMNS, Column, Figure, Table, tables
-from analysis.load import Results
+from analysis.load import Results, memory_text
 from analysis.plots import PICTURES
 from analysis.plots.base import NothingToShow, Picture, Row, Selection
 
@@ -256,15 +256,6 @@ def _span(least: float, most: float) -> str:
     return " to ".join(texts)
 
 
-def loads_text(rows: pd.DataFrame) -> str:
-    """How far memory was as fast at one time as at another; empty where that was not measured."""
-    loads = pd.to_numeric(rows["memory_load_ns"]).dropna()
-    if loads.empty:
-        return ""
-    least, low, high, most = loads.quantile([0, 0.25, 0.75, 1])
-    return f"; a load from memory took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to {most:.0f} ns in all"
-
-
 def hosts(results: Results) -> Iterator[dict[str, Any]]:
     """Every host with its facts, and how noisy it was found over its sweeps."""
     for name, rows in results.table.groupby("host", sort=False):
@@ -281,7 +272,7 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
             },
             "pages": ", ".join(dict.fromkeys(pages for pages in rows["pages"] if pages)),
             "noise": f"{_span(min(shares) * 100, max(shares) * 100)} % of a test loop's time went elsewhere, up to "
-            f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once" + loads_text(rows),
+            f"{max(fact['noise_worst_ns'] for fact in facts) / 1000:,.0f} µs at once; {memory_text(rows)}",
         }
 
 

@@ -15,7 +15,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -32,7 +31,7 @@ from analysis.command import (
     read_results,
     words,
 )
-from analysis.load import Results
+from analysis.load import memory_text
 from analysis.selftest_repeat import FEWEST_RUNS, Agreement
 from analysis.selftest_stat import PLANTED, Findings
 
@@ -228,15 +227,6 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
         )
 
 
-def _loads_text(results: Results) -> str:
-    """How fast memory was, which no run can wait for."""
-    loads = pd.to_numeric(results.table["memory_load_ns"]).dropna()
-    if loads.empty:
-        return "how long a load from memory took is not known"
-    low, middle, high = loads.quantile([0.25, 0.5, 0.75])
-    return f"a load from memory took {middle:.0f} ns (quartiles {low:.0f} and {high:.0f})"
-
-
 def _repeat(options: argparse.Namespace) -> int:
     first, *others = options.judge or _measure_repeat(options)
     if not others:
@@ -261,7 +251,7 @@ def _repeat(options: argparse.Namespace) -> int:
         if outside.row_count:
             _print(outside)
         left_out = dict.fromkeys(name for one in found for name in one.left_out)
-        print(f"first: {_loads_text(results)}\nsecond: {_loads_text(later)}")
+        print(f"first: {memory_text(results.table)}\nsecond: {memory_text(later.table)}")
         if results.shared + later.shared:
             print(
                 f"{results.shared} rows of the one, {later.shared} of the other had no core of their own, and are longer"

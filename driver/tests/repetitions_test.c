@@ -1,12 +1,10 @@
-/* repetitions_test.c - which replays of a timed run count: those with a whole core, as long as there are such; and what
- * a look at this machine's core finds. The replays and the looks of the first tests are made up. */
+/* repetitions_test.c - which replays of a timed run count: those with a whole core, as long as there are such. The
+ * replays and the looks at the core are made up. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
 #include <stdint.h>
 #include <cmocka.h>
-
-#include <string.h>
 
 #include "driver/bench.h"
 #include "driver/core.h"
