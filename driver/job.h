@@ -53,7 +53,7 @@ enum outcome {
 
 #define ISA_CHARS       16   /* the name of an instruction set, as uname and QEMU have it */
 #define JOB_SPEC_CHARS  1024 /* an allocator or page source with its options, as on the command line */
-#define JOB_REPETITIONS 64   /* timed repetitions kept */
+#define JOB_REPETITIONS 64   /* timed repetitions of throughput, each of which is kept */
 #define JOB_PARTS       1024 /* parts of a replay that are timed each */
 #define JOB_SAMPLES     256  /* samples of the heap over a space run, the one at the peak not counted */
 #define JOB_MAP_BINS    128  /* stretches of memory in a heap map */

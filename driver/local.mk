@@ -228,7 +228,8 @@ dist_check_SCRIPTS += $(driver_scripts)
 TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
+driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test \
+	driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)

@@ -1,14 +1,17 @@
 /*
  * repetitions.c - how often a timed pass replays, and which replays count.
  *
- * After the warm-up, until JOB.timed_ns were timed. A replay counts when the core was whole before and after it (see
- * core.h): figures of a shared core are of another machine, one slower by a third, and which of the two it is changes
- * from one minute to the next. While the core is shared, replays go on for JOB.settle_ns more; if it is shared still,
- * those that there are count, and the run says so. What cannot be waited for is only measured: how fast memory is.
+ * After the warm-up, until JOB.timed_ns were timed. A replay counts when the core was whole at the looks before and
+ * after it (see core.h), which are a millisecond of replays apart at least, so that they take less time than these:
+ * figures of a shared core are of another machine, one slower by a third, and which of the two it is changes from one
+ * minute to the next. While the core is shared, replays go on for JOB.settle_ns more; if it is shared still, those that
+ * there are count, and the run says so. What cannot be waited for is only measured: how fast memory is.
  */
 #include "driver/bench.h"
 #include "driver/core.h"
 #include "driver/memory_load.h"
+
+#define LOOK_EVERY_NS 1000000
 
 struct repeater {
     struct bench *bench;
@@ -17,17 +20,21 @@ struct repeater {
     uint64_t spent_ns; /* in replays, but those that were waited in */
     uint64_t timed_ns; /* in replays that count */
     double clock_hz;   /* sum over those that count */
+    bool whole;        /* at the last look */
+    uint64_t since_ns; /* of replays since then */
 };
 
-static bool whole(struct repeater *repeater)
+static void look(struct repeater *repeater)
 {
-    return !repeater->bench->job->watch_core || core_is_whole(&repeater->core);
+    repeater->whole = !repeater->bench->job->watch_core || core_is_whole(&repeater->core);
+    repeater->since_ns = 0;
 }
 
 static bool enough(const struct repeater *repeater)
 {
     const struct job *job = repeater->bench->job;
-    return repeater->timed_ns >= job->timed_ns || job->repetitions.count == JOB_REPETITIONS;
+    const bool full = job->pass == PASS_THROUGHPUT && job->repetitions.count == JOB_REPETITIONS; /* keeps each */
+    return repeater->timed_ns >= job->timed_ns || full;
 }
 
 /* After one replay that counts, however long it took. */
@@ -89,18 +96,20 @@ void bench_repeat(struct bench *bench, uint64_t replay(const struct bench *), be
         memory_load_open(&load, bench);
         result->load_ns = memory_load_ns(&load) / 2;
     }
-    bool before = whole(&repeater);
+    look(&repeater);
     while (!done(&repeater)) {
+        const bool before = repeater.whole;
         const struct replay_time time = bench_replay(bench, replay);
-        const bool after = whole(&repeater);
+        repeater.since_ns += time.wall_ns;
+        if (repeater.since_ns >= LOOK_EVERY_NS)
+            look(&repeater);
         repeater.spent_ns += time.wall_ns;
         if (result->warmups < job->warmups && repeater.spent_ns < job->limit_ns)
             result->warmups++;
-        else if (before && after)
+        else if (before && repeater.whole)
             take_whole(&repeater, &time);
         else
             take_shared(&repeater, &time);
-        before = after;
     }
     if (job->watch_core)
         result->load_ns += memory_load_ns(&load) / 2;

@@ -14,13 +14,14 @@
 
 static const char *looks; /* what each finds, one before the first replay, one after each: 'w'hole or 's'hared; the
                              last for ever */
-static unsigned replays, kept[200], nkept;
+static unsigned replays, nlooks, kept[2000], nkept;
+static uint64_t replay_ns = 10 * MS;
 
 struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
 {
     (void)bench, (void)replay;
     replays++;
-    return (struct replay_time){10 * MS, 10 * MS};
+    return (struct replay_time){replay_ns, replay_ns};
 }
 
 void core_open(struct core *core, double whole)
@@ -31,6 +32,7 @@ void core_open(struct core *core, double whole)
 bool core_is_whole(struct core *core)
 {
     const char found = *looks;
+    nlooks++;
     core->clock_hz = found == 'w' ? 3e9 : 2e9;
     looks += looks[1] != '\0';
     return found == 'w';
@@ -66,7 +68,7 @@ static struct repetitions run_with(const char *found, uint64_t settle_ms, struct
                         .settle_ns = settle_ms * MS,
                         .limit_ns = 10000 * MS};
     looks = found;
-    replays = nkept = 0;
+    replays = nkept = nlooks = 0;
     bench_repeat(&bench, NULL, keep);
     assert_int_equal(job->repetitions.count, nkept);
     return job->repetitions;
@@ -139,6 +141,16 @@ static void a_few_whole_ones_do_when_no_more_come(void **state)
     assert_int_equal(result.left_out, 5);
 }
 
+static void looks_at_short_replays_are_a_ms_apart(void **state)
+{
+    (void)state;
+    replay_ns = MS / 20;
+    const struct repetitions result = run_with("w", 0, &job);
+    replay_ns = 10 * MS;
+    assert_int_equal(result.count, 1000); /* as many as time has room for: only throughput keeps each, and so 64 */
+    assert_int_equal(nlooks, 1 + 1001 / 20);
+}
+
 static void the_limit_ends_it(void **state)
 {
     struct bench bench = {.job = &job};
@@ -160,6 +172,7 @@ int main(void)
         cmocka_unit_test(whole_ones_put_out_those_before),
         cmocka_unit_test(for_want_of_others_shared_ones_count),
         cmocka_unit_test(a_few_whole_ones_do_when_no_more_come),
+        cmocka_unit_test(looks_at_short_replays_are_a_ms_apart),
         cmocka_unit_test(the_limit_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
