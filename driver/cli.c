@@ -100,7 +100,8 @@ static const struct argp_option options[] = {
      2},
     {"settle", KEY_SETTLE, "SECONDS", 0,
      "Go on replaying at most this much longer while somebody else has a part of the processor core, which is seen by "
-     "how long additions take; replays in which it was so are left out (1)",
+     "how long additions take; replays in which it was so are left out (1, while that is no more in all than the runs "
+     "have taken)",
      2},
     {"emulated", KEY_EMULATED, "WHAT|no", 0,
      "Say by what the processor is emulated, or that it is not, where this is not found out right", 2},
@@ -442,7 +443,7 @@ bool cli_read(struct cli *cli, int argc, char **argv, struct error *error)
         .timeout_s = 300,
         .limit_s = 600,
         .timed_s = 0.1,
-        .settle_s = 1,
+        .settle_s = SETTLE_AUTO,
         .cooldown_s = 300};
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&argp, argc, argv, 0, NULL, &reading);

@@ -17,6 +17,8 @@ enum clock_wish { CLOCK_AUTO, CLOCK_TIMER, CLOCK_CYCLES };
 
 enum table_format { FORMAT_TABLE, FORMAT_MARKDOWN, FORMAT_CSV };
 
+#define SETTLE_AUTO (-1.0)
+
 struct cli {
     enum request_kind request;
     const char *help_name; /* REQUEST_HELP: the allocator or page source */
@@ -37,7 +39,7 @@ struct cli {
     uint64_t seed;
     double timeout_s, limit_s; /* of one run; of one allocator on one trace */
     double timed_s;            /* of one throughput run, at least */
-    double settle_s;           /* to replay on while the core is shared; 0: no longer than --timed */
+    double settle_s;           /* to replay on while the core is shared; 0: no longer than --timed; or SETTLE_AUTO */
     double cooldown_s;         /* to wait for a throttled machine before a run is done again; 0: never again */
     const char *emulated;      /* by what, in words; "no"; NULL: to be found out */
     enum clock_wish clock;

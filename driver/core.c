@@ -1,7 +1,6 @@
 /* core.c - looks at the processor core by timing additions; see core.h. */
 #include "driver/core.h"
 
-#include <math.h>
 #include <stdint.h>
 
 #include "allocators/alloc.h"
@@ -12,7 +11,8 @@
 #define ATTEMPTS    3      /* of a look: an interrupt seldom hits each */
 #define FIRST_LOOKS 400    /* to begin with */
 #define MORE_LOOKS  100    /* when something is known from before */
-#define RANK        50     /* the least of so many looks is that of a whole core */
+#define CLUSTER     20     /* looks that are alike: those of a whole core */
+#define ALIKE       1.005  /* so alike, while those of a shared core lie far apart */
 #define AGREEING    5      /* looks that have to find the core whole: by chance a busy neighbour lets one do so */
 #define TOLERANCE   1.04   /* a whole core is found within 2 % of itself, a shared one from 6 % on */
 
@@ -57,24 +57,34 @@ static double look(struct core *core)
     return (double)abreast / (double)chain;
 }
 
-/* While a neighbour is busy the core is whole for some us at a time, when the neighbour waits for memory: among
- * hundreds of looks there are such. The very least may be wrong, as the clock may change in the middle of a look. */
+/* The C library's qsort may call malloc, which may be what is measured. */
+static void sort(double x[], int n)
+{
+    for (int i = 1; i < n; i++) {
+        const double now = x[i];
+        int at = i;
+        for (; at > 0 && x[at - 1] > now; at--)
+            x[at] = x[at - 1];
+        x[at] = now;
+    }
+}
+
+double core_of_looks(double looks[], int n, double before)
+{
+    sort(looks, n);
+    for (int at = 0; at + CLUSTER <= n; at++)
+        if (looks[at + CLUSTER - 1] <= looks[at] * ALIKE)
+            return before > 0 ? ALLOC_MIN(before, looks[at]) : looks[at];
+    return before > 0 ? before : looks[ALLOC_MIN(CLUSTER, n) - 1];
+}
+
 void core_open(struct core *core, double whole)
 {
-    const int looks = whole > 0 ? MORE_LOOKS : FIRST_LOOKS, rank = looks / RANK;
-    double least[FIRST_LOOKS / RANK];
-    for (int i = 0; i < rank; i++)
-        least[i] = HUGE_VAL;
-    for (int i = 0; i < looks; i++) {
-        const double now = look(core);
-        int at = rank - 1;
-        if (now >= least[at])
-            continue;
-        for (; at > 0 && least[at - 1] > now; at--)
-            least[at] = least[at - 1];
-        least[at] = now;
-    }
-    core->whole = whole > 0 ? ALLOC_MIN(whole, least[rank - 1]) : least[rank - 1];
+    const int looks = whole > 0 ? MORE_LOOKS : FIRST_LOOKS;
+    double seen[FIRST_LOOKS];
+    for (int i = 0; i < looks; i++)
+        seen[i] = look(core);
+    core->whole = core_of_looks(seen, looks, whole);
 }
 
 bool core_is_whole(struct core *core)

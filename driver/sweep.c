@@ -129,6 +129,14 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
 
 /* ---- One run ----------------------------------------------------------------------------------------------------- */
 
+/* Unless told how long, waiting at most doubles the time that all runs take: a short sweep stays short. */
+static uint64_t settle_ns(const struct sweep *sweep)
+{
+    if (sweep->cli->settle_s != SETTLE_AUTO)
+        return (uint64_t)(sweep->cli->settle_s * 1e9);
+    return ALLOC_MIN(UINT64_C(1000000000), sweep->spent_ns - ALLOC_MIN(sweep->spent_ns, sweep->waited_ns));
+}
+
 static void ask(struct job *job, const struct round *round, const struct cell *cell)
 {
     const struct cli *cli = round->sweep->cli;
@@ -157,7 +165,7 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->timed_ns = (uint64_t)(cli->timed_s * 1e9);
     job->watch_core = round->sweep->watch_core && pass_is_timed(round->pass);
     if (job->watch_core && !round->sweep->settled_in_vain)
-        job->settle_ns = (uint64_t)(cli->settle_s * 1e9);
+        job->settle_ns = settle_ns(round->sweep);
     job->whole = round->sweep->whole;
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
@@ -253,7 +261,10 @@ static void measure(const struct round *round, struct cell *cell, struct run *ru
         arena_search(run, sweep->launcher, sweep->progress, &cell->arena);
     else
         run_do(run, sweep->launcher);
-    cell->spent_ns += clock_ns() - begin - sweep->launcher->job->repetitions.waited_ns;
+    const uint64_t waited_ns = sweep->launcher->job->repetitions.waited_ns, spent_ns = clock_ns() - begin - waited_ns;
+    cell->spent_ns += spent_ns;
+    sweep->spent_ns += spent_ns;
+    sweep->waited_ns += waited_ns;
     board_read(&sweep->board, &run->after);
 }
 

@@ -18,7 +18,8 @@ struct sweep {
     bool told_random, told_pinned, told_arena, told_unseen, told_shared; /* what the machine does is said once */
     bool watch_core;      /* times mean something here, so that it is of use to look whether the core is whole */
     bool settled_in_vain; /* the last run waited for a whole core for as long as it might */
-    double whole;         /* struct core's, from the runs so far; 0: not known */
+    uint64_t spent_ns, waited_ns; /* by all runs; and beside it, for a whole core */
+    double whole;                 /* struct core's, from the runs so far; 0: not known */
 };
 
 /* Runs that sweep_trace() will do at most for one trace, for the progress line. */

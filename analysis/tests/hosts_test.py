@@ -146,6 +146,9 @@ result = run("publish", written(on(hot + rows, "desk")), "--output=hot.html")
 with open(os.path.join(work.name, "hot.html"), encoding="utf-8") as file:
     ok("2 rows were measured while the machine slowed itself down" in file.read(), "and the report says how many")
 
+for row in rows:  # whatever the neighbours of this machine did meanwhile
+    if row["condition"]["core"] is not None:
+        row["condition"]["core"]["shared"] = False
 for row in again:
     row["condition"]["core"] = {"shared": True, "repetitions_left_out": 0, "clock_hz": 3e9, "memory_load_ns": 90.0}
 results = load([written(on(again, "desk"))])

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-from network import BUILD, PATH, Network, each_once, finish, interrupt, ok, somebody_else, wait_for
+from network import BUILD, PATH, PATIENCE_S, Network, each_once, finish, interrupt, ok, somebody_else, wait_for
 
 TRACE = "--trace=model:churn:ops=2000:live=100"
 QUICK = (TRACE, "--alloc=slab,libc", "--passes=verify,space")
@@ -69,7 +69,7 @@ def cable(network, board):
     board.cable(False)
     ok(wait_for(lambda: "connection lost" in network.words()), "the cable is pulled: it is said", network.words())
     there = "cat ~/.heapbench/sweeps/*/*/rows.* | wc -l"
-    ok(wait_for(lambda: board.do(there) == str(LONG_ROWS)), "the board goes on by itself", board.do(there))
+    ok(wait_for(lambda: board.do(there) == str(LONG_ROWS), PATIENCE_S), "the board goes on by itself", board.do(there))
     board.cable(True)
     ok(process.wait(timeout=60) == 0 and "connection is back" in network.words(), "the cable is back: it goes on", network.words())
     complete(network, board, LONG_ROWS, "the cable was pulled")
