@@ -7,7 +7,7 @@ import re
 import subprocess
 import sys
 
-from common import BUILD, finish, measured, ok, work, written
+from common import BUILD, core_of_ones_own, finish, measured, ok, work, written
 
 from analysis import claims, figures, style, summary
 from analysis.load import load
@@ -147,10 +147,9 @@ with open(os.path.join(work.name, "hot.html"), encoding="utf-8") as file:
     ok("2 rows were measured while the machine slowed itself down" in file.read(), "and the report says how many")
 
 for row in rows:  # whatever the neighbours of this machine did meanwhile
-    if row["condition"]["core"] is not None:
-        row["condition"]["core"]["shared"] = False
+    row["condition"]["core"] = core_of_ones_own(90.0)
 for row in again:
-    row["condition"]["core"] = {"shared": True, "repetitions_left_out": 0, "clock_hz": 3e9, "memory_load_ns": 90.0}
+    row["condition"]["core"]["shared"] = True
 results = load([written(on(again, "desk"))])
 ok(results.shared == 2 and results.table["shared"].all(), "rows of a shared core are kept, and counted", results.problems)
 result = run("publish", written(on(rows, "desk")), "--output=shared.html")

@@ -125,14 +125,20 @@ def selftest(*args):
 
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400], [9000, 8000, 7000]))
-second = written(throughput_rows(LATER) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, cycles, whole, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+second = written(throughput_rows(LATER, memory_load_ns=120.0) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
+time, fastest, cycles, whole, memory, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
     "times: medians of the runs are compared, the larger over the smaller",
     time.table,
 )
 ok(list(time.outside().index) == [("one.trace", "tlsf")], "5 % apart is outside of 3 %", time.outside())
+ok(np.allclose(fastest.table["apart"], [0, 0.01, 0.05]), "and the fastest of them", fastest.table)
+ok(
+    np.allclose(memory.table["apart"], 0.2) and memory.outside().empty,
+    "memory is told, of which nothing is asked",
+    memory.table,
+)
 ok(
     np.allclose(cycles.table["apart"], time.table["apart"]) and cycles.outside().empty,
     "in cycles they are told, too",
