@@ -113,7 +113,8 @@ def power_cut(network, board):
     process = begun(network, board.name, *LONG)
     board.off()
     board.on()
-    ok(process.wait(timeout=60) == 0, "the power goes and comes back: it begins anew", network.words())
+    code = process.wait(timeout=60)
+    ok(code == 0, "the power goes and comes back: it begins anew", f"exit {code}\n{network.words()}")
     complete(network, board, LONG_ROWS, "there was a power cut")
 
 
