@@ -5,6 +5,7 @@ A figure is one number of one allocator on one trace; what is missing is a figur
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -39,6 +40,16 @@ class Column:
     make: Callable[[pd.DataFrame], Figure]
     digits: Callable[[float], str]
     latency_unit: str = ""  # of LATENCY_UNITS: only where a row is in it, is there a column
+
+
+def figure_text(column: Column, figure: Figure) -> str:
+    """A figure as the tables have it."""
+    if math.isnan(figure.value):
+        return "–"
+    text = column.digits(figure.value)
+    if not math.isnan(figure.half_width):
+        text += f" ± {column.digits(figure.half_width)}"
+    return text
 
 
 def significant(value: float) -> str:

@@ -2,10 +2,12 @@
 analysis_programs = compare plot publish
 analysis_files = \
 	analysis/__init__.py \
+	analysis/answer.py \
 	analysis/claims.py \
 	analysis/command.py \
 	analysis/compare.py \
 	analysis/figures.py \
+	analysis/latex.py \
 	analysis/load.py \
 	analysis/plot.py \
 	analysis/publish.py \

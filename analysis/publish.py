@@ -10,44 +10,25 @@ import math
 import os
 import re
 import time
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import pandas as pd
 from markupsafe import Markup
 from rich.progress import Progress
 
-from analysis import claims, style, summary
+from analysis import answer, claims, latex, style, summary
 from analysis.command import EXIT_DONE, EXIT_LACKS, Parser, fail, read_results, words
-from analysis.figures import COLUMNS, Column, Figure, Table, tables
+from analysis.figures import COLUMNS, Column, Table, figure_text, tables
 from analysis.load import Results, memory_text
 from analysis.plots import PICTURES
 from analysis.plots.base import NothingToShow, Picture, Row, Selection
 
 HERE = Path(__file__).resolve().parent
 
-# What a reader must know of an allocator before taking its figures for an answer.
-CAVEATS = {
-    "watermark": "never takes a block back",
-    "pool": "is told the sizes of the trace beforehand",
-}
-
-
 # ---- Numbers -----------------------------------------------------------------------------------------------------------
-
-
-def figure_text(column: Column, figure: Figure) -> str:
-    """A figure as the tables have it."""
-    if math.isnan(figure.value):
-        return "–"
-    text = column.digits(figure.value)
-    if not math.isnan(figure.half_width):
-        text += f" ± {column.digits(figure.half_width)}"
-    return text
 
 
 def _best_of(table: Table) -> dict[str, float]:
@@ -68,135 +49,6 @@ def row_names(rows: Iterable[Row], directory: str) -> str:
     for file, line in rows:
         by_file.setdefault(os.path.relpath(file, directory), []).append(line)
     return " ".join(f"{file}:{','.join(map(str, sorted(lines)))}" for file, lines in by_file.items())
-
-
-# ---- The answer --------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Winner:
-    """The best of an axis, with its figure as text."""
-
-    name: str
-    figure: str
-    caveat: str
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What wins on one trace; where the winner has a caveat, the best without one stands behind it."""
-
-    host: str
-    trace: str
-    fastest: list[Winner]
-    smallest: list[Winner]
-    steadiest: list[Winner]
-    pareto: list[str]
-    worst_axis: str
-
-
-def caveat_of(name: str) -> str:
-    """What to know before taking an allocator's figures for an answer; "": nothing."""
-    return CAVEATS.get(style.base_name(name), "")
-
-
-def _free_of_caveats(study: summary.Study) -> summary.Study:
-    return replace(study, table=study.table[[not caveat_of(str(name)) for name in study.table.index]])
-
-
-def _winners(study: summary.Study, axis: str) -> list[Winner]:
-    names = [summary.best(one.table, axis) for one in (study, _free_of_caveats(study))]
-    emulated = " emulated" if study.emulated and axis in summary.TIMES else ""
-    return [
-        Winner(name, f"{study.table.loc[name, axis]:{summary.AXES[axis][2]}}{emulated}", caveat_of(name))
-        for name in dict.fromkeys(names)
-        if name is not None
-    ]
-
-
-def answers(found: Sequence[summary.Study]) -> list[Answer]:
-    """Of every trace, the least of each axis and the Pareto set."""
-    made = []
-    for study in found:
-        axes = study.axes()
-        time_axis, memory_axis, worst_axis = (_winners(study, axis) for axis in axes)
-        kept = style.order_of(summary.pareto(study.table, axes))
-        worst_text = study.axis_text(axes[2])
-        made.append(
-            Answer(study.host, study.trace, time_axis, memory_axis, worst_axis, kept, worst_text)
-        )
-    return made
-
-
-def _listed(names: Sequence[str]) -> str:
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
-
-
-ALIKE = 1.01  # ratios of two that are called alike
-
-
-def _beyond(ratio: float) -> str:
-    """A ratio to the best as it is said."""
-    if ratio < ALIKE:
-        return "less than 1 % over"
-    return f"{(ratio - 1) * 100:.0f} % over" if ratio < 1.995 else f"{ratio:.3g} times"
-
-
-def _ranking(ratios: pd.Series) -> str:
-    """The best in words, alone or with those that are alike, and the next two."""
-    first = ratios.iloc[0]
-    alike = [str(name) for name, ratio in ratios.items() if ratio <= first * ALIKE]
-    rest = ratios.iloc[len(alike) : len(alike) + 2]
-    best = "the best on every trace" if first < 1.0005 else f"on average {_beyond(first)} the best of each trace"
-    if len(alike) > 1:
-        best = f"alike to 1 %, {best}"
-    return "; ".join([f"{_listed(alike)}, {best}"] + [f"{name}, {_beyond(ratio)}" for name, ratio in rest.items()])
-
-
-def sentences(found: Sequence[summary.Study]) -> list[str]:
-    """The answer over all traces of a host in words, "what: who and by how much"; of allocators without a caveat, the
-    others named apart. Averages are geometric means."""
-    emulated = any(study.emulated for study in found)
-    means = summary.overall([_free_of_caveats(study) for study in found])
-    exact = means["worst_instructions"].notna().any() if len(means) else False
-    axes = {
-        "time": "Fastest",
-        "memory": "Least memory",
-        "worst_instructions" if exact else "worst": "Best worst case",
-    }
-    told = []
-    for axis, lead in axes.items():
-        ranked = means[axis].dropna().sort_values() if len(means) else means
-        if len(ranked) > 1:
-            what = summary.AXES[axis][0] + (", emulated" if emulated and axis in summary.TIMES else "")
-            told.append(f"{lead} ({what}): {_ranking(ranked)}.")
-    together = means[list(axes)].dropna().prod(axis=1).sort_values() if len(means) else means
-    if len(together) > 1:
-        ratios = [float(means.loc[together.index[0], axis]) for axis in axes]
-        parts = [
-            f"{name} {_beyond(ratio)} the best" if ratio > ALIKE else f"the best {name}"
-            for name, ratio in zip(("emulated time" if emulated else "time", "memory", "worst case"), ratios)
-        ]
-        told.insert(0, f"One for everything: {together.index[0]}, with {_listed(parts)} (the least product of the three).")
-    sets = Counter(name for answer in answers(found) for name in answer.pareto)
-    if sets:
-        told.append(
-            "Worth a choice, since nothing betters them in all three: "
-            + ", ".join(f"{name} (on {count} of {len(found)})" for name, count in sets.most_common())
-            + "."
-        )
-    known = style.order_of(str(name) for study in found for name in study.table.index)
-    apart = [f"{name} {caveat_of(name)}" for name in known if caveat_of(name)]
-    if apart and told:
-        told.append(f"Not ranked here, as they ask for something in return: {_listed(apart)}.")
-    return told
-
-
-def sentences_by_host(found: Sequence[summary.Study]) -> dict[str, list[str]]:
-    """The answer in words for each host that has one."""
-    names = dict.fromkeys(study.host for study in found)
-    told = {name: sentences([study for study in found if study.host == name]) for name in names}
-    return {name: words for name, words in told.items() if words}
 
 
 # ---- Hosts side by side ------------------------------------------------------------------------------------------------
@@ -355,9 +207,9 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
     names = list(dict.fromkeys(results.table["host"]))
     return template.render(
         made=time.strftime("%Y-%m-%d %H:%M UTC", time.gmtime()),
-        sentences=sentences_by_host(found),
-        answers=answers(found),
-        caveats={name: caveat_of(name) for study in found for name in study.table.index if caveat_of(name)},
+        sentences=answer.sentences_by_host(found),
+        answers=answer.answers(found),
+        caveats={name: answer.caveat_of(name) for study in found for name in study.table.index if answer.caveat_of(name)},
         axes={axis: " or ".join(dict.fromkeys(one.axis_text(axis) for one in found)) for axis in summary.AXES},
         tables=all_tables,
         beside=list(side_by_side(all_tables)),
@@ -374,98 +226,6 @@ def html(results: Results, directory: str, tell: Progress | None = None) -> str:
         several_hosts=len(names) > 1 or bool(results.table["emulated"].any()),
         place={name: number for number, name in enumerate(names, 1)},
     )
-
-
-# ---- LaTeX -------------------------------------------------------------------------------------------------------------
-
-_TEX = str.maketrans(
-    {
-        "&": r"\&",
-        "%": r"\%",
-        "#": r"\#",
-        "_": r"\_",
-        "–": "--",
-        "±": r"$\pm$",
-        "µ": r"$\mu$",
-        "−": "$-$",
-        "~": r"\textasciitilde{}",
-    }
-)
-
-
-def tex(text: str) -> str:
-    """Text as LaTeX has it."""
-    return text.translate(_TEX)
-
-
-PAPER_COLUMNS = (
-    "above",
-    "own_worst",
-    "own_worst_cycles",
-    "own_worst_ns_per_op",
-    "malloc_mean",
-    "malloc_worst",
-    "free_mean",
-    "free_worst",
-    "held",
-    "touched",
-    "arena",
-)
-
-
-def latex(found: Sequence[Table], captions: dict[str, str]) -> str:
-    """A fragment: a booktabs table for each trace, a figure for each picture; to be \\input."""
-    lines = [
-        "% Needs \\usepackage{booktabs,graphicx}. Made by heapbench; see the report for what each figure means."
-    ]
-    for table in found:
-        columns = [column for column in table.columns if column.name in PAPER_COLUMNS]
-        lines += [
-            r"\begin{table}\centering\small",
-            r"\begin{tabular}{l" + "r" * len(columns) + "}",
-            r"\toprule",
-        ]
-        lines += [
-            " & ".join(["allocator"] + [tex(f"{column.title} [{table.unit(column)}]") for column in columns])
-            + r" \\",
-            r"\midrule",
-        ]
-        for name, figures in table.lines.items():
-            cells = [tex(figure_text(column, figures[column.name])) for column in columns]
-            lines.append(" & ".join([tex(name), *cells]) + r" \\")
-        trace = tex(table.trace)
-        lines += [
-            r"\bottomrule",
-            r"\end{tabular}",
-            rf"\caption{{{trace} on {tex(table.host)}, {table.facts['ops']:,} ops.}}",
-            r"\end{table}",
-            "",
-        ]
-    for name, caption in captions.items():
-        lines += [
-            r"\begin{figure}\centering",
-            rf"\includegraphics[width=\linewidth]{{{name}.pdf}}",
-            rf"\caption{{{tex(caption)}}}",
-            r"\end{figure}",
-            "",
-        ]
-    return "\n".join(lines)
-
-
-def _write_latex(results: Results, directory: Path) -> Path:
-    captions = {}
-    for name, make in PICTURES.items():
-        try:
-            picture = make(results, Selection())
-        except NothingToShow:
-            continue
-        picture.lay_out()
-        picture.figure.savefig(directory / f"{name}.pdf", metadata={"CreationDate": None})
-        captions[name] = picture.caption
-        picture.close()
-    path = directory / "report.tex"
-    path.write_text(latex(list(tables(results, style.order_of)), captions), encoding="utf-8")
-    return path
 
 
 # ---- The program -------------------------------------------------------------------------------------------------------
@@ -500,13 +260,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with Progress(console=words, transient=True, disable=not words.is_terminal) as tell:
             page = html(results, str(options.output.resolve().parent), tell)
         options.output.write_text(page, encoding="utf-8")
-        told = sentences_by_host(list(summary.studies(results)))
+        told = answer.sentences_by_host(list(summary.studies(results)))
         for host, words_of_host in told.items():
             print(*([f"On {host}:"] if len(told) > 1 else []), *words_of_host, sep="\n")
         print(f"report: {options.output}")
         if options.latex:
             options.latex.mkdir(parents=True, exist_ok=True)
-            print(f"LaTeX: {_write_latex(results, options.latex)}")
+            print(f"LaTeX: {latex.write(results, options.latex)}")
     except OSError as error:
         fail(parser.prog, EXIT_LACKS, f"{error.filename}: cannot be written: {error.strerror}")
     return EXIT_DONE

@@ -14,6 +14,14 @@
 #define JUNK_BACK 0x5a
 #define GUARD     65536 /* bytes on each side; a multiple of every page size in use */
 
+/* The region closed last with its guards: thousands are opened in turn, each page of a fresh one a fault to begin with.
+ */
+static struct spare {
+    char *map;
+    const struct page_kind *kind; /* each has its own tables elsewhere in the region */
+    size_t map_bytes, region_bytes, page_size;
+} spare;
+
 static void complain(struct counted *counted, const void *pages, size_t npages, const char *what)
 {
     if (counted->error[0] == '\0')
@@ -76,6 +84,7 @@ static void book_out(struct counted *counted, void *pages, size_t npages)
     }
     splice(counted, at, remove, &run, 1);
     counted->out += npages;
+    counted->highest = ALLOC_MAX(counted->highest, run.end);
 }
 
 /* False: not all of these pages were out. */
@@ -137,6 +146,37 @@ bool counted_holds(const struct counted *counted, const void *start, size_t byte
     return at < counted->nruns && counted->runs[at].start <= from && bytes <= counted->runs[at].end - from;
 }
 
+static char *region_of(const struct counted *counted)
+{
+    return (char *)ALLOC_ROUND_UP((uintptr_t)counted->map + GUARD, (uintptr_t)counted->source.page_size);
+}
+
+static void map_region(struct counted *counted, size_t region_bytes)
+{
+    const size_t page_size = counted->source.page_size;
+    if (spare.map != NULL && spare.kind == counted->kind && spare.region_bytes == region_bytes &&
+        spare.page_size == page_size) {
+        counted->map = spare.map;
+        spare.map = NULL;
+        return;
+    }
+    counted->map = mmap(NULL, counted->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (counted->map == MAP_FAILED || mprotect(region_of(counted), region_bytes, PROT_READ | PROT_WRITE) != 0)
+        abort();
+}
+
+/* Where the page source takes pages to be zero that were never out, they are so in the next that has the region. */
+static void keep_region(const struct counted *counted)
+{
+    const size_t page_size = counted->source.page_size, region_bytes = counted->map_bytes - 2 * GUARD - page_size;
+    const uintptr_t region = (uintptr_t)region_of(counted);
+    if (counted->highest > region && counted->highest <= region + region_bytes)
+        memset((void *)region, 0, counted->highest - region);
+    if (spare.map != NULL)
+        munmap(spare.map, spare.map_bytes);
+    spare = (struct spare){counted->map, counted->kind, counted->map_bytes, region_bytes, page_size};
+}
+
 bool counted_open_as(struct counted *counted, const struct page_kind *kind, const char *spec, size_t region_bytes,
                      size_t page_size)
 {
@@ -144,24 +184,21 @@ bool counted_open_as(struct counted *counted, const struct page_kind *kind, cons
     *counted = (struct counted){.kind = kind, .map_bytes = region_bytes + 2 * GUARD + page_size};
     if (!options_parse(&values, kind->options, spec, counted->error, sizeof counted->error))
         return false;
-    counted->map = mmap(NULL, counted->map_bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     counted->state = aligned_alloc(16, ALLOC_ROUND_UP(ALLOC_MAX(kind->state_size, 1), 16));
-    if (counted->map == MAP_FAILED || counted->state == NULL)
+    if (counted->state == NULL)
         abort();
     memset(counted->state, 0, kind->state_size);
-    char *region = (char *)ALLOC_ROUND_UP((uintptr_t)counted->map + GUARD, (uintptr_t)page_size);
-    if (mprotect(region, region_bytes, PROT_READ | PROT_WRITE) != 0)
-        abort();
-    if (!kind->open(&counted->inner, counted->state, region, region_bytes, page_size, values.opt)) {
-        munmap(counted->map, counted->map_bytes);
-        free(counted->state);
-        return false;
-    }
     counted->source = (struct page_source){.alloc_page = counted_alloc_page,
                                            .free_page = counted_free_page,
                                            .ctx = counted,
                                            .page_size = page_size,
                                            .zero_from = &counted->zero_from};
+    map_region(counted, region_bytes);
+    if (!kind->open(&counted->inner, counted->state, region_of(counted), region_bytes, page_size, values.opt)) {
+        munmap(counted->map, counted->map_bytes);
+        free(counted->state);
+        return false;
+    }
     return true;
 }
 
@@ -173,7 +210,7 @@ bool counted_open(struct counted *counted, const struct page_kind *kind, size_t 
 void counted_close(struct counted *counted)
 {
     counted->kind->close(&counted->inner);
-    munmap(counted->map, counted->map_bytes);
+    keep_region(counted);
     free(counted->state);
     free(counted->runs);
 }

@@ -24,6 +24,7 @@ struct counted {
     struct page_run *runs; /* what is out: ascending, neighbours joined */
     size_t nruns, capacity;
     uintptr_t zero_from;     /* of the source */
+    uintptr_t highest;       /* end of what was ever out */
     size_t out;              /* pages */
     size_t requests;         /* so far */
     size_t refused;          /* requests that failed, for want of pages or on demand */

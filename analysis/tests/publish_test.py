@@ -21,7 +21,7 @@ for module in ("matplotlib", "jinja2"):
 
 import pandas as pd  # noqa: E402
 
-from analysis.publish import sentences  # noqa: E402
+from analysis.answer import sentences  # noqa: E402
 from analysis.summary import Study  # noqa: E402
 
 
