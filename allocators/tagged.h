@@ -140,7 +140,7 @@ static inline void release_block(struct heap *h, struct block *b)
     }
 }
 
-static void release(struct heap *h, void *p)
+AT_A_LINE void release(struct heap *h, void *p)
 {
     release_block(h, from_payload(p));
 }
@@ -240,7 +240,7 @@ OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
     return payload(b);
 }
 
-static void *alloc(struct heap *h, size_t size)
+AT_A_LINE void *alloc(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size >= requests_below(INDEX_QUICK)))
         return alloc_shared(h, size);
