@@ -54,7 +54,8 @@ static size_t index_list(const struct index *x, size_t size)
     return 0;
 }
 
-#define INDEX_NEAR REQUEST_MAX
+#define INDEX_NEAR  REQUEST_MAX
+#define INDEX_QUICK 0
 static size_t index_near(const struct index *x, const struct block *b, size_t size)
 {
     (void)b;
@@ -62,12 +63,6 @@ static size_t index_near(const struct index *x, const struct block *b, size_t si
 }
 
 #define index_search index_list
-
-static size_t index_quick(const struct index *x)
-{
-    (void)x;
-    return 0;
-}
 
 static size_t index_exact(size_t size)
 {
@@ -143,7 +138,7 @@ static struct block *extreme(const struct index *x, size_t n, bool smallest)
 
 static struct block *index_take_exact(struct index *x, size_t list)
 {
-    (void)x, (void)list; /* never called, as index_quick() says */
+    (void)x, (void)list; /* never called, as INDEX_QUICK says */
     return NULL;
 }
 

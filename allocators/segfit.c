@@ -56,7 +56,8 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
     x->middle = low + (high - low) / 2;
 }
 
-#define INDEX_NEAR (EXACT * UNIT)
+#define INDEX_NEAR  (EXACT * UNIT)
+#define INDEX_QUICK INDEX_NEAR
 
 /* The exact list in the heap's lower half. */
 static inline size_t index_exact(size_t size)
@@ -96,12 +97,6 @@ static inline void index_remove(struct index *x, struct block *b)
 }
 
 #define index_search index_list
-
-static size_t index_quick(const struct index *x)
-{
-    (void)x;
-    return INDEX_NEAR;
-}
 
 static inline void index_take_first(struct index *x, size_t list, struct block *b)
 {

@@ -17,7 +17,7 @@
  *                                                             both sizes are at least that, and belong together
  *   void index_insert(struct index *, size_t list, struct block *)      the block is free, its tags are set
  *   void index_remove(struct index *, struct block *)
- *   size_t index_quick(const struct index *)                  below so many bytes, each size has a list of its own,
+ *   #define INDEX_QUICK                                       below so many bytes, each size has a list of its own,
  *   size_t index_exact(size_t size)                           this,
  *   struct block *index_take_exact(struct index *, size_t list)         from which a block is removed; NULL: none
  *   size_t index_search(const struct index *, size_t n)       from there on, the list where the search begins
@@ -40,6 +40,8 @@
  */
 #include "allocators/tagged_regions.h"
 
+#define GIVE_LEAST ((size_t)64 << 10) /* no option is less */
+
 /* ---- release --------------------------------------------------------------------------------------------------------
  */
 
@@ -60,48 +62,85 @@ OUT_OF_LINE void settle(struct heap *h, struct block *b, size_t size)
     }
 }
 
-/* Frees a block and merges it with what is free beside it. */
-OUT_OF_LINE void merge(struct heap *h, struct block *b)
+/* A free block of so many bytes has index_near(), and is not large enough to give pages back. */
+static inline bool is_plain(const struct heap *h, size_t size)
 {
-    tag_t head = b->head;
-    size_t size = size_of(b);
-    struct block *next = at(b, size);
-    if (next->head & FREE) {
-        size += size_of(next);
-        if (next != h->top)
-            index_remove(&h->index, next);
-    } else {
-        next->head |= PREV_FREE;
-    }
-    if (head & PREV_FREE) {
-        size_t before = *foot_before(b);
-        size += before;
-        b = (struct block *)((uintptr_t)b - before);
-        head = b->head;
-        index_remove(&h->index, b);
-    }
-    set_free(b, size, head);
-    if (ALLOC_LIKELY(!((head | at(b, size)->head) & EDGE) && size < h->give))
-        insert(h, b, size);
+    return size < INDEX_NEAR && (INDEX_NEAR <= GIVE_LEAST || size < h->give);
+}
+
+/* Makes [b, b + size) free, as set_free(), and puts it where it belongs: on its list, if it is none of settle()'s.
+ * Its callers share one: with a copy in each they take longer. */
+OUT_OF_LINE void put(struct heap *h, struct block *b, size_t size, tag_t flags)
+{
+    set_free(b, size, flags);
+    const bool inside = ALLOC_LIKELY(!((flags | at(b, size)->head) & EDGE));
+    if (inside && is_plain(h, size))
+        index_insert(&h->index, index_near(&h->index, b, size), b);
+    else if (ALLOC_LIKELY(inside && size < h->give))
+        index_insert(&h->index, index_list(&h->index, size), b);
     else
         settle(h, b, size);
 }
 
-/* Frees a used block: on its list at once if its neighbours are used and it is none of settle()'s. */
+/* Takes the free block behind a released one off its list; top is on none. Returns its bytes. */
+static inline size_t take_next(struct heap *h, struct block *next)
+{
+    size_t size = size_of(next);
+    if (next != h->top)
+        index_remove(&h->index, next);
+    return size;
+}
+
+/* Frees a block behind a free one. */
+OUT_OF_LINE void merge_left(struct heap *h, struct block *b)
+{
+    size_t size = size_of(b), before = *foot_before(b);
+    struct block *next = at(b, size), *left = (struct block *)((uintptr_t)b - before);
+    index_remove(&h->index, left);
+    tag_t flags = left->head;
+    size += before;
+    if (next->head & FREE)
+        size += take_next(h, next);
+    else
+        next->head |= PREV_FREE;
+    put(h, left, size, flags);
+}
+
+/* Frees a block between a used and a free one. */
+OUT_OF_LINE void merge_right(struct heap *h, struct block *b, struct block *next)
+{
+    tag_t flags = b->head;
+    put(h, b, size_of(b) + take_next(h, next), flags);
+}
+
+/* Frees a block between used ones that is large, or first or last of its region. */
+OUT_OF_LINE void release_alone(struct heap *h, struct block *b, struct block *next)
+{
+    next->head |= PREV_FREE;
+    put(h, b, size_of(b), b->head);
+}
+
+/* Frees a used block, and merges it with what is free beside it. What its own tag tells is asked first: the next one
+ * may have to come from memory, and a branch foreseen wrongly costs as long as what it waits for. */
 static inline void release_block(struct heap *h, struct block *b)
 {
+    tag_t head = b->head;
     size_t size = size_of(b);
     struct block *next = at(b, size);
-    if (ALLOC_LIKELY(!((b->head | next->head) & FLAGS) && size < h->plain)) {
+    if (head & PREV_FREE) {
+        merge_left(h, b);
+    } else if (next->head & FREE) {
+        merge_right(h, b, next);
+    } else if (ALLOC_LIKELY(!((head | next->head) & EDGE) && is_plain(h, size))) {
         next->head |= PREV_FREE;
         set_free(b, size, 0);
         index_insert(&h->index, index_near(&h->index, b, size), b);
     } else {
-        merge(h, b);
+        release_alone(h, b, next);
     }
 }
 
-static void release(struct heap *h, void *p)
+AT_A_LINE void release(struct heap *h, void *p)
 {
     release_block(h, from_payload(p));
 }
@@ -201,9 +240,9 @@ OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
     return payload(b);
 }
 
-static void *alloc(struct heap *h, size_t size)
+AT_A_LINE void *alloc(struct heap *h, size_t size)
 {
-    if (ALLOC_UNLIKELY(size >= h->quick))
+    if (ALLOC_UNLIKELY(size >= requests_below(INDEX_QUICK)))
         return alloc_shared(h, size);
     size_t n = block_size(size), list = index_exact(n);
     struct block *b = index_take_exact(&h->index, list);
@@ -323,7 +362,7 @@ static void *aligned(struct heap *h, size_t align, size_t size)
 enum { OPT_TRIM, OPT_GIVE, TAGGED_OPTIONS };
 #define PAGES_OPTION(NAME, DEF, HELP)                                                                                  \
     {                                                                                                                  \
-        .name = NAME, .help = HELP, .type = OPTION_SIZE, .def = DEF, .min = 64 << 10, .max = REQUEST_MAX               \
+        .name = NAME, .help = HELP, .type = OPTION_SIZE, .def = DEF, .min = GIVE_LEAST, .max = REQUEST_MAX             \
     }
 #define TAGGED_PAGES_OPTIONS                                                                                           \
     [OPT_TRIM] = PAGES_OPTION("trim", 256 << 10, "free memory at the heap's end gives pages back from so much on"),    \
@@ -343,8 +382,6 @@ static struct heap *create(const struct page_source *source, const struct heap_c
     h->trim = ALLOC_MAX((size_t)config->opt[OPT_TRIM], 4 * source->page_size);
     h->give = ALLOC_MAX((size_t)config->opt[OPT_GIVE], 4 * source->page_size);
     index_init(&h->index, config->opt);
-    h->plain = ALLOC_MIN(h->give, INDEX_NEAR);
-    h->quick = requests_below(index_quick(&h->index));
     link_region(h, r);
     h->first = (struct block *)(ALLOC_ROUND_UP((uintptr_t)h + own + TAG, UNIT) - TAG);
     set_top(h, h->first, (char *)r + bytes, EDGE);

@@ -11,6 +11,7 @@
 #include "allocators/tags.h"
 
 #define OUT_OF_LINE static __attribute__((noinline))
+#define AT_A_LINE   static __attribute__((aligned(64))) /* of the cache: of what is short and called most */
 
 struct region {
     struct region *next, *prev;
@@ -28,10 +29,9 @@ struct heap {
     size_t held;            /* bytes taken from the page source */
     size_t grown;           /* bytes of the region that `fence` ends, at least */
     size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
-    size_t plain;           /* a free block of less has index_near() and is not large enough for that */
-    size_t quick;           /* a request of less has index_exact() */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
+    size_t spare[2];        /* the blocks stay at the addresses that earlier results were had with */
     struct index index;     /* which may go on behind the struct */
 };
 

@@ -2,20 +2,22 @@
  * tlsf.c - two-level segregated fit: free blocks on lists by size, two levels of bitmaps, nothing searched.
  *
  * The first level is the power of two that a size lies in, the second divides that evenly in 2^SLI lists; sizes below
- * 2^SLI steps of HEAP_ALIGN have a list each. A request goes to the lists where any block serves it: the lowest that is
+ * 128 steps of HEAP_ALIGN have a list each. A request goes to the lists where any block serves it: the lowest that is
  * not empty is two find-first-sets away, and its first block is taken. Rounding up to such a list, as the paper has it,
  * passes by blocks of the request's own list that might do; "tight", the default here, looks at the first block of that
  * list before, at the price of one comparison. Blocks have boundary tags and merge at once (tagged.h), pools join the
  * heap as it grows.
  *
  * Follows M. Masmano, I. Ripoll, A. Crespo, J. Real, "TLSF: a new dynamic memory allocator for real-time systems",
- * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f). One
- * thing is laid out otherwise: lists are numbered through, (f, sl) being f 2^SLI + sl but for a constant, and a word of
- * the second bitmap has 64 of them, whether they are of one power of two or of several.
+ * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f). Two
+ * things are laid out otherwise: lists are numbered through, (f, sl) being f 2^SLI + sl but for a constant, and a word
+ * of the second bitmap has 64 of them, whether they are of one power of two or of several; and small sizes, which most
+ * requests have, are not divided by powers of two at all: their list is their number of steps, found without a look at
+ * anything, and its first block fits without being looked at.
  *
  * Cost          alloc and release O(1): there is no loop.
- * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; two words a list for the heap: 2^SLI lists for each
- *               power of two up to 2^FLI.
+ * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; two words a list for the heap: 128 lists, and 2^SLI
+ *               for each power of two from 128 steps up to 2^FLI.
  * Worst case    search=round leaves a free block of s bytes unused by requests above s - s / 2^SLI (section 5: at most
  *               2^(f-SLI) - 2 bytes of slack); search=tight too, if a smaller block hides it. Of the last list, which
  *               has all blocks of nearly 2^(FLI+1) bytes and more, only the first is looked at. check() verifies tags,
@@ -25,28 +27,30 @@
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)
 _Static_assert(UNIT == sizeof(void *) * 2, "UNIT_LOG2 is its logarithm");
-#define MARK_WORDS 32 /* the bounds of the options make 25 */
+#define MARK_WORDS 24 /* as the bounds of the options make it where UNIT is 8, one more than where it is 16 */
 #include "allocators/marks.h"
 
-#define NEAR 256u /* units: the lists of smaller sizes are looked up; their numbers fit in a byte */
+#define EXACT_LOG2  7
+#define EXACT       (UINT32_C(1) << EXACT_LOG2) /* sizes with lists of their own: 0, 1, ... 127 units */
+#define INDEX_NEAR  (EXACT * UNIT)
+#define INDEX_QUICK INDEX_NEAR
 
 enum search { TIGHT, ROUND };
 enum { OPT_FLI = 2, OPT_SLI, OPT_SEARCH }; /* behind tagged.h's own */
 
 struct index {
     uint32_t sli, split; /* lists that a power of two is divided in: its logarithm, their number */
-    uint32_t divided;    /* the least size of which this is so: below, a list has one size */
+    uint32_t base;       /* added to a size's pair of numbers, makes the first such list follow the exact ones */
     uint32_t last;       /* the list of all larger sizes too */
     size_t limit;        /* the least size of that list */
     enum search search;
-    uint8_t near[NEAR]; /* the lists of the sizes below NEAR units */
     struct marks marks;
     struct link lists[];
 };
 
 static unsigned number_of_lists(const uint64_t *opt)
 {
-    return (unsigned)(opt[OPT_FLI] - opt[OPT_SLI] - UNIT_LOG2 + 2) << opt[OPT_SLI];
+    return EXACT + ((unsigned)(opt[OPT_FLI] + 1 - EXACT_LOG2 - UNIT_LOG2) << opt[OPT_SLI]);
 }
 
 static size_t index_bytes(const uint64_t *opt)
@@ -59,42 +63,39 @@ static void index_span(struct index *x, uintptr_t low, uintptr_t high)
     (void)x, (void)low, (void)high;
 }
 
-/* log2 of the bytes between the least and the largest size of a list, and one unit. */
-static inline unsigned step_log2(const struct index *x, size_t size)
+static inline unsigned log2_of(size_t size)
 {
-    return (31u ^ (unsigned)__builtin_clz((uint32_t)size | x->divided)) - x->sli;
+    return 31u ^ (unsigned)__builtin_clz((uint32_t)size);
 }
 
-/* The list where a block of so many bytes belongs. Sizes that are not divided give size / UNIT. */
-static inline unsigned map(const struct index *x, size_t size)
-{
-    unsigned step = step_log2(x, size);
-    return (step - UNIT_LOG2) * x->split + (unsigned)((uint32_t)size >> step);
-}
-
+/* The list where a block of so many bytes belongs, from INDEX_NEAR on. */
 static inline size_t index_list(const struct index *x, size_t size)
 {
-    return ALLOC_LIKELY(size < x->limit) ? map(x, size) : x->last;
+    if (ALLOC_UNLIKELY(size >= x->limit))
+        return x->last;
+    unsigned f = log2_of(size);
+    return x->base + f * x->split + ((uint32_t)size >> (f - x->sli));
 }
 
-#define INDEX_NEAR (NEAR * UNIT)
+static inline size_t index_exact(size_t size)
+{
+    return size / UNIT;
+}
 
 static inline size_t index_near(const struct index *x, const struct block *b, size_t size)
 {
-    (void)b;
-    return x->near[size / UNIT];
+    (void)x, (void)b;
+    return index_exact(size);
 }
 
 static void index_init(struct index *x, const uint64_t *opt)
 {
     x->sli = (uint32_t)opt[OPT_SLI];
     x->split = UINT32_C(1) << x->sli;
-    x->divided = (uint32_t)UNIT << x->sli;
+    x->base = EXACT - ((EXACT_LOG2 + UNIT_LOG2 + 1) << x->sli);
     x->last = number_of_lists(opt) - 1;
     x->limit = (2 * (size_t)x->split - 1) << (opt[OPT_FLI] - opt[OPT_SLI]);
     x->search = (enum search)opt[OPT_SEARCH];
-    for (unsigned units = 0; units < NEAR; units++)
-        x->near[units] = (uint8_t)index_list(x, units * UNIT);
     for (unsigned i = 0; i <= x->last; i++)
         link_init(&x->lists[i]);
 }
@@ -107,25 +108,14 @@ static inline void index_insert(struct index *x, size_t list, struct block *b)
 
 static inline void index_remove(struct index *x, struct block *b)
 {
-    const struct link *l = link_of(b);
+    const struct link *l = link_of(b), *next = l->next;
     bool emptied = unlink_from_list(l);
-    unmark(&x->marks, (size_t)(l->next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
+    unmark(&x->marks, (size_t)(next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
 }
 
 static inline void index_take_first(struct index *x, size_t list, struct block *b)
 {
     unmark(&x->marks, list, pop_from_list(head_of(x->lists, list), link_of(b)));
-}
-
-/* The largest that the second level divides into steps of a unit; both searches begin at the same list there. */
-static size_t index_quick(const struct index *x)
-{
-    return 2 * (size_t)x->divided;
-}
-
-static inline size_t index_exact(size_t size)
-{
-    return size / UNIT;
 }
 
 static inline struct block *index_take_exact(struct index *x, size_t list)
@@ -141,7 +131,7 @@ static inline struct block *index_take_exact(struct index *x, size_t list)
 static inline size_t index_search(const struct index *x, size_t n)
 {
     if (ALLOC_UNLIKELY(x->search == ROUND))
-        n += ((size_t)1 << step_log2(x, n)) - 1;
+        n += ((size_t)1 << (log2_of(n) - x->sli)) - 1;
     return index_list(x, n);
 }
 
@@ -159,8 +149,7 @@ static inline struct block *index_above(const struct index *x, size_t *list)
 
 static inline bool index_same_list(const struct index *x, size_t a, size_t b)
 {
-    unsigned step = (31u ^ (unsigned)__builtin_clz((uint32_t)a)) - x->sli; /* sizes from INDEX_NEAR on are divided */
-    return (a ^ b) >> step == 0;
+    return (a ^ b) >> (log2_of(a) - x->sli) == 0;
 }
 
 static const char *check_list(const struct index *x, unsigned list, size_t *nblocks)
@@ -170,7 +159,8 @@ static const char *check_list(const struct index *x, unsigned list, size_t *nblo
         return "a list's mark contradicts the list";
     for (const struct link *l = head->next; l != head; l = l->next) {
         const struct block *b = from_payload(l);
-        if (index_list(x, size_of(b)) != list)
+        size_t size = size_of(b);
+        if ((size < INDEX_NEAR ? index_exact(size) : index_list(x, size)) != list)
             return "a block is on the list of another size";
         if (!(b->head & FREE) || l->next->prev != l || !(*nblocks)--)
             return "a list is damaged";

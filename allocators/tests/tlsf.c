@@ -24,12 +24,11 @@ static struct index *new_index(unsigned sli, enum search search)
     return x;
 }
 
-/* The paper's pair of a size that is divided: lists are numbered through, and the first 2^SLI are of undivided sizes.
- */
+/* The paper's pair of a size that is divided: lists are numbered through, and the first are of undivided sizes. */
 static void assert_mapped(const struct index *x, size_t size, unsigned f, unsigned sl)
 {
-    const unsigned list = (unsigned)index_list(x, size);
-    assert_int_equal(list / x->split + x->sli + UNIT_LOG2 - 1, f);
+    const unsigned list = (unsigned)index_list(x, size) - EXACT;
+    assert_int_equal(list / x->split + EXACT_LOG2 + UNIT_LOG2, f);
     assert_int_equal(list % x->split, sl);
 }
 
@@ -37,10 +36,10 @@ static void test_mapping(void **unused)
 {
     (void)unused;
     struct index *x = new_index(4, TIGHT);
-    assert_mapped(x, 460, 8, 12); /* the paper's example, section 3 */
-    assert_mapped(x, 256, 8, 0);
-    assert_mapped(x, 511, 8, 15);
-    assert_mapped(x, 512, 9, 0);
+    assert_mapped(x, 460 * 16, 12, 12); /* 16 times the paper's example, section 3, of (8, 12) */
+    assert_mapped(x, 256 * 16, 12, 0);
+    assert_mapped(x, 512 * 16 - 1, 12, 15);
+    assert_mapped(x, 512 * 16, 13, 0);
     assert_mapped(x, ((size_t)1 << FLI) + 1, FLI, 0);
     assert_int_equal(index_list(x, ((size_t)2 << FLI) - 1), x->last);
     assert_int_equal(index_list(x, REQUEST_MAX), x->last);
@@ -58,38 +57,51 @@ static void test_mapping_is_the_definition(void **unused)
     (void)unused;
     for (unsigned sli = 1; sli <= 6; sli++) {
         struct index *x = new_index(sli, TIGHT);
-        for (size_t size = UNIT; size < (size_t)1 << 20; size += size < 16384 ? UNIT : 1021) {
+        for (size_t size = INDEX_NEAR; size < (size_t)1 << 20; size += size < 16384 ? UNIT : 1021) {
             unsigned f = 0;
             while (size >> (f + 1))
                 f++;
-            if (size < (size_t)UNIT << sli)
-                assert_int_equal(index_list(x, size), size / UNIT);
-            else
-                assert_mapped(x, size, f, (unsigned)(((size - ((size_t)1 << f)) << sli) >> f));
-            if (size < INDEX_NEAR)
-                assert_int_equal(index_near(x, NULL, size), index_list(x, size));
+            assert_mapped(x, size, f, (unsigned)(((size - ((size_t)1 << f)) << sli) >> f));
         }
         free(x);
     }
 }
 
-/* alloc() counts on it that no other size is on the list of one below index_quick(), whichever search there is. */
+/* alloc() counts on it that no other size is on the list of one below INDEX_QUICK, whichever search there is, and that
+ * the lists of larger blocks lie above. */
 static void test_exact(void **unused)
 {
     (void)unused;
     for (unsigned sli = 1; sli <= 6; sli++) {
         struct index *x = new_index(sli, sli % 2 ? TIGHT : ROUND);
-        const size_t quick = index_quick(x);
-        assert_true(quick < x->limit);
-        for (size_t size = UNIT; size < quick; size += UNIT) {
-            assert_int_equal(index_exact(size), index_list(x, size));
-            assert_int_equal(index_search(x, size), index_list(x, size));
-            assert_int_not_equal(index_list(x, size), index_list(x, size + UNIT));
+        for (size_t size = 0; size < INDEX_QUICK; size += UNIT) {
+            assert_int_equal(index_exact(size), size / UNIT);
+            assert_int_equal(index_near(x, NULL, size), index_exact(size));
         }
-        for (size_t size = 0; size < 2 * quick; size++)
-            assert_int_equal(size < requests_below(quick), block_size(size) < quick);
+        assert_int_equal(index_list(x, INDEX_QUICK), index_exact(INDEX_QUICK - UNIT) + 1);
+        assert_int_equal(index_search(x, INDEX_QUICK), index_list(x, INDEX_QUICK));
         free(x);
     }
+    for (size_t size = 0; size < 2 * INDEX_QUICK; size++)
+        assert_int_equal(size < requests_below(INDEX_QUICK), block_size(size) < INDEX_QUICK);
+}
+
+/* The bounds of the options: the bitmap has a bit for every list, and the last is that of the least size said. */
+static void test_bounds(void **unused)
+{
+    (void)unused;
+    for (unsigned fli = 12; fli <= 31; fli++)
+        for (unsigned sli = 1; sli <= 6; sli++) {
+            const uint64_t opt[] = {[OPT_FLI] = fli, [OPT_SLI] = sli, [OPT_SEARCH] = TIGHT};
+            struct index *x = calloc(1, index_bytes(opt));
+            assert_non_null(x);
+            index_init(x, opt);
+            assert_true(x->last < MARK_WORDS * 64);
+            assert_true(x->limit > INDEX_NEAR);
+            assert_int_equal(index_list(x, x->limit - UNIT), x->last - 1);
+            assert_int_equal(index_list(x, x->limit), x->last);
+            free(x);
+        }
 }
 
 /* A rest that stays where it is must belong there. The last list, of no one power of two, need not be told. */
@@ -204,9 +216,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_mapping),   cmocka_unit_test(test_mapping_is_the_definition),
-        cmocka_unit_test(test_exact),     cmocka_unit_test(test_same_list),
-        cmocka_unit_test(test_waste),     cmocka_unit_test(test_no_walk),
-        cmocka_unit_test(test_last_list),
+        cmocka_unit_test(test_exact),     cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_same_list), cmocka_unit_test(test_waste),
+        cmocka_unit_test(test_no_walk),   cmocka_unit_test(test_last_list),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
