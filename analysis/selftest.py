@@ -12,7 +12,7 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -41,6 +41,8 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
+
+ROUNDS_AT_ONCE = 5  # of what scatters, before another look at whether it still does
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -179,25 +181,53 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    arguments = [f"--alloc={options.alloc}", f"--limit={options.limit}", *map(str, options.traces)]
-    settled = [f"--settle={options.settle:g}", *arguments]
+    everything = {path.name: options.alloc for path in options.traces}
+    paths = {path.name: str(path) for path in options.traces}
+    common = [f"--limit={options.limit}", f"--settle={options.settle:g}"]
+
+    def throughput_round(seed: int, allocators: Mapping[str, str], file: Path) -> None:
+        """A run of each, and of all traces, so that what a machine does for some seconds meets one run of each."""
+        for name, alloc in allocators.items():
+            _replay(
+                ["--passes=throughput", "--runs=1", f"--seed={seed}", f"--alloc={alloc}", *common, paths[name]],
+                file,
+            )
+
+    def latency(runs: int, file: Path) -> None:
+        _replay(
+            ["--passes=latency", f"--runs={runs}", f"--alloc={options.alloc}", *common, *paths.values()], file
+        )
 
     def sweep(file: Path) -> None:
-        """A round of all traces at a time, so that what a machine does for some seconds meets one run of each figure."""
-        for seed in range(1, runs + 1):
-            _replay(["--passes=throughput", "--runs=1", f"--seed={seed}", *settled], file)
-        _replay(["--passes=latency", f"--runs={runs}", *settled], file)
+        """So many runs of all, then more of those that scatter while there is time."""
+        end = time.monotonic() + options.minutes * 60 / len(files) - runs * latency_s
+        for seed in range(runs):
+            throughput_round(seed, everything, file)
+        seed, left = runs, everything
+        while left and time.monotonic() < end:
+            unsteady = selftest_repeat.unsteady(read_results(PROGRAM, [file]))
+            left = {name: ",".join(unsteady[name]) for name in everything if name in unsteady}
+            for seed in range(seed, seed + ROUNDS_AT_ONCE):
+                throughput_round(seed, left, file)
+            seed += 1
+        latency(runs, file)
 
     begin = time.monotonic()
-    for one in ("throughput", "latency"):
-        _replay([f"--passes={one}", "--runs=1", "--settle=0", *arguments], files[0])
+    throughput_round(0, everything, files[0])
+    between = time.monotonic()
+    latency(1, files[0])
+    latency_s = time.monotonic() - between
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))
     runs = max(FEWEST_RUNS, min(options.runs, fits))
     words.print(
-        f"{PROGRAM}: three sweeps of {runs} runs, some {len(files) * runs * run_s / 60:.0f} minutes"
-        + (f"; {options.minutes:g} minutes are too short for {options.runs} (--minutes)" if runs < options.runs else ""),
+        f"{PROGRAM}: three sweeps of {runs} runs, some {len(files) * runs * run_s / 60:.0f} minutes, "
+        + (
+            f"as {options.minutes:g} minutes are too short for {options.runs} (--minutes)"
+            if runs < options.runs
+            else f"and more of what scatters, {options.minutes:g} minutes in all"
+        ),
         markup=False,
     )
     for file in files[:2]:
@@ -318,9 +348,13 @@ def _parser() -> Parser:
         "traces", nargs="*", type=Path, default=sorted(TRACES.glob("*.trace")), help="(those shipped)"
     )
     repeat.add_argument("--alloc", default="all", help="as replay's (%(default)s)")
-    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=15, metavar="N", help="(%(default)s)")
+    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=9, metavar="N", help="of all, at least (%(default)s)")
     repeat.add_argument(
-        "--minutes", type=float, default=24, metavar="N", help="fewer runs rather than more time (%(default)g)"
+        "--minutes",
+        type=float,
+        default=24,
+        metavar="N",
+        help="more runs while there is time, and rather fewer than more time (%(default)g)",
     )
     repeat.add_argument(
         "--limit", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"

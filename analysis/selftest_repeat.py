@@ -16,9 +16,11 @@ import numpy as np
 import pandas as pd
 
 from analysis.load import FLOOR, Results
+from analysis.statistics import sign_interval
 
 CELL = ["trace", "allocator"]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
+STEADY = 0.01  # of medians that are known so well, hardly two are 3 % apart
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
 
@@ -63,6 +65,17 @@ class Agreement:
         if self.figure.wanted is None:
             return self.table.iloc[:0]
         return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
+
+
+def unsteady(results: Results) -> dict[str, list[str]]:
+    """Of each trace the allocators whose median time is not known to within STEADY yet, by the sign test's interval."""
+    found: dict[str, list[str]] = {}
+    rows = results.figure("throughput", "ns_per_op")
+    for (trace, spec), values in rows.groupby(["trace", "spec"], sort=False)["value"]:
+        interval = sign_interval(values.to_numpy())
+        if not interval.half_width <= STEADY * interval.median:  # of few runs it is not known
+            found.setdefault(trace, []).append(spec)
+    return found
 
 
 def _values(results: Results, figure: Repeated) -> pd.DataFrame:

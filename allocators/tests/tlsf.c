@@ -36,7 +36,10 @@ static void test_mapping(void **unused)
 {
     (void)unused;
     struct index *x = new_index(4, TIGHT);
-    assert_mapped(x, 460 * 16, 12, 12); /* 16 times the paper's example, section 3, of (8, 12) */
+    /* The paper's example, section 3: 460 is of the pair (8, 12), whose sizes are 448 to 463, and so are its list's. */
+    assert_in_range(index_exact(460) * UNIT, 256 + 12 * 16, 460);
+    assert_in_range((index_exact(460) + 1) * UNIT - 1, 460, 256 + 13 * 16 - 1);
+    assert_mapped(x, 460 * 16, 12, 12); /* divided in the same way, 16 times as large */
     assert_mapped(x, 256 * 16, 12, 0);
     assert_mapped(x, 512 * 16 - 1, 12, 15);
     assert_mapped(x, 512 * 16, 13, 0);

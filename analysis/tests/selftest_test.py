@@ -204,9 +204,17 @@ with open(rows, encoding="utf-8") as file:
 pool = selftest_stat.pool_of(load([cut]))
 ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut off is left out", pool)
 
+TO_STEADY = {"slab": [10.0, 10.1] * 4, "tlsf": [10.0, 10.5] * 4, "pool": [10.0] * 5}
+steady = written(throughput_rows({"one.trace": TO_STEADY}))
+ok(
+    selftest_repeat.unsteady(load([steady])) == {"one.trace": ["tlsf", "pool"]},
+    "who scatters, and who has few runs, is to have more",
+)
+
 small = trace(SMALL)
+output = os.path.join(work.name, "repeat")
 result = selftest(
-    "repeat", "--runs=3", "--settle=0", "--alloc=slab,tlsf", f"--output={os.path.join(work.name, 'repeat')}", small
+    "repeat", "--runs=3", "--settle=0", "--minutes=0.5", "--alloc=slab", f"--output={output}", small
 )
 os.unlink(small)
 ok(
@@ -214,6 +222,8 @@ ok(
     "three sweeps compared",
     result,
 )
+runs = load([f"{output}-first.jsonl"]).of_pass("throughput").groupby("spec").size()
+ok(runs.min() >= 3 and runs.max() > 3, "few runs are followed by more, while there is time", runs)
 
 for name, args, code, said in (
     ("no command", [], 2, "stat|repeat"),
