@@ -253,6 +253,7 @@ class Run:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """The program; returns its exit code."""
+    usual_pipe = signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # an ssh that ends while it is written to is a lost connection
     parser = _parser()
     options = parser.parse_intermixed_args(arguments)
     if options.job:
@@ -277,6 +278,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         say("pi-bench", "interrupted; a board at work goes on by itself: the same command follows it again, --stop ends it")
         signal.signal(got[0], signal.SIG_DFL)
         os.kill(os.getpid(), got[0])  # the shell sees what it was
+    signal.signal(signal.SIGPIPE, usual_pipe)
     if run.files:
         report.tell(sorted(run.files), options.output, not options.no_report)
     return run.exit_code()

@@ -138,6 +138,23 @@ def landing():
         ok(Sweep(Path(work) / "state", jobs, settings).name != again.name, "done anew, it is another one")
 
 
+# The program with the measuring replaced by an ssh that ends while it is written to.
+BROKEN = """
+import signal, subprocess, sys
+sys.path.insert(0, sys.argv[1])
+sys.argv[0] = sys.argv[2]
+from driver.pi import pi_bench
+signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # as the program is begun
+pi_bench.Run.measure = lambda self: subprocess.run(["true"], input=bytes(1 << 24))
+sys.exit(pi_bench.main(["board", "--trace=model:churn", "--no-report"]))
+"""
+
+
+def broken_pipe():
+    done = subprocess.run([sys.executable, "-c", BROKEN, source, sys.argv[0]], capture_output=True, text=True)
+    ok(done.returncode == 0, "an ssh that ends while it is written to ends nothing else", f"exit {done.returncode}\n{done.stderr}")
+
+
 def lint():
     if shutil.which("shellcheck"):
         checked = subprocess.run(["shellcheck", os.path.join(HERE, "board.sh"), os.path.join(HERE, "by_board.sh")], capture_output=True, text=True)
@@ -159,5 +176,6 @@ boards()
 ssh()
 rows()
 landing()
+broken_pipe()
 lint()
 finish()
