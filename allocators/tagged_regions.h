@@ -31,7 +31,6 @@ struct heap {
     size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
     unsigned page_log2;     /* of the page source's page */
     bool touching;          /* the last pages taken began behind `fence` */
-    size_t spare[2];        /* the blocks stay at the addresses that earlier results were had with */
     struct index index;     /* which may go on behind the struct */
 };
 

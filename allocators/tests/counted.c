@@ -14,8 +14,8 @@
 #define JUNK_BACK 0x5a
 #define GUARD     65536 /* bytes on each side; a multiple of every page size in use */
 
-/* The region closed last with its guards: thousands are opened in turn, each page of a fresh one a fault to begin with.
- */
+/* The region closed last, with its guards: thousands are opened in turn, and each page of a fresh one begins with a
+ * fault. */
 static struct spare {
     char *map;
     const struct page_kind *kind; /* each has its own tables elsewhere in the region */
