@@ -1,7 +1,7 @@
 /*
  * segfit.c - segregated fit: free blocks on lists by size, found through bitmaps.
  *
- * Two lists for each multiple of HEAP_ALIGN below 128 of them, for the lower and the upper half of the heap, the lower
+ * Two lists for each multiple of HEAP_ALIGN below 256 of them, for the lower and the upper half of the heap, the lower
  * being used first; then sixteen lists per power of two. A bitmap in two levels names the first list that can serve a
  * request, so that none is searched in vain; only of a request's own list, where any block may be too small, the first
  * two are looked at. Small blocks are cut from the front of a larger one and large ones from its back, so that like lie
@@ -11,18 +11,18 @@
  * Ripoll, Crespo, Real, ECRTS 2004).
  *
  * Cost          alloc and release O(1): the only loop looks at SCAN blocks.
- * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; 10 KB for the heap (5 KB on 32-bit). Requests go up to
+ * Overhead      4 bytes a block, sizes rounded up to HEAP_ALIGN; 14 KB for the heap (7 KB on 32-bit). Requests go up to
  *               2 GiB.
  * Worst case    as best fit's, which no bound better than M(n-2) is known for (Robson 1977). check() verifies every
  *               tag, list and bitmap.
  */
 #include "allocators/tags.h"
 
-#define EXACT_LOG2 7
-#define EXACT      (1 << EXACT_LOG2) /* sizes with lists of their own, 0, 1, ... 127 units; two lists each: */
+#define EXACT_LOG2 8
+#define EXACT      (1 << EXACT_LOG2) /* sizes with lists of their own, 0, 1, ... 255 units; two lists each: */
 #define RANGED     (2 * EXACT)       /* 2u in the heap's lower half, 2u + 1; from here on lists of several sizes: */
 #define SPLIT_LOG2 4                 /* 2^this per power of two */
-#define POWERS     22                /* up to RUN_MAX */
+#define POWERS     21                /* up to RUN_MAX */
 #define NLISTS     (RANGED + (POWERS << SPLIT_LOG2))
 #define MARK_WORDS ((NLISTS + 63) / 64)
 #define SCAN       2           /* blocks looked at on a ranged list where any may be too small */
