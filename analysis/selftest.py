@@ -32,7 +32,7 @@ from analysis.command import (
     words,
 )
 from analysis.load import memory_text
-from analysis.selftest_repeat import FEWEST_RUNS, Agreement
+from analysis.selftest_repeat import FEWEST_RUNS, Agreement, Cells
 from analysis.selftest_stat import PLANTED, Findings
 
 PROGRAM = "selftest"
@@ -42,7 +42,9 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
-ROUNDS_AT_ONCE = 5  # of what scatters, before another look at whether it still does
+# Of what has more runs than all have: runs of latency at a time, and how much longer throughput takes than latency, as
+# to know a median takes more runs than a minimum.
+BLOCK_RUNS, THROUGHPUT_SHARE = 5, 3
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -193,30 +195,37 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
                 file,
             )
 
-    def latency(runs: int, file: Path) -> None:
-        _replay(
-            ["--passes=latency", f"--runs={runs}", f"--alloc={options.alloc}", *common, *paths.values()], file
-        )
+    def latency(runs: int, allocators: Mapping[str, str], file: Path) -> None:
+        for name, alloc in allocators.items():
+            _replay(["--passes=latency", f"--runs={runs}", f"--alloc={alloc}", *common, paths[name]], file)
+
+    def by_trace(cells: Cells) -> dict[str, str]:
+        found = {name: ",".join(spec for trace, spec in cells if trace == name) for name in everything}
+        return {name: alloc for name, alloc in found.items() if alloc}
 
     def sweep(file: Path) -> None:
-        """So many runs of all, then more of those that scatter while there is time."""
-        end = time.monotonic() + options.minutes * 60 / len(files) - runs * latency_s
+        """So many runs of all; then, in blocks, so that each pass meets all of the machine's moods, latency, and
+        throughput of what scatters. What takes long has one run of throughput a block."""
+        end = time.monotonic() + options.minutes * 60 / len(files)
         for seed in range(runs):
             throughput_round(seed, everything, file)
-        seed, left = runs, everything
-        while left and time.monotonic() < end:
-            unsteady = selftest_repeat.unsteady(read_results(PROGRAM, [file]))
-            left = {name: ",".join(unsteady[name]) for name in everything if name in unsteady}
-            for seed in range(seed, seed + ROUNDS_AT_ONCE):
-                throughput_round(seed, left, file)
-            seed += 1
-        latency(runs, file)
+        latency(runs, everything, file)
+        seed, now, latency_s = runs, time.monotonic(), 0.0
+        while now + latency_s < end:
+            results = read_results(PROGRAM, [file])
+            quick, left = selftest_repeat.quick(results), selftest_repeat.unsteady(results)
+            latency(BLOCK_RUNS, by_trace(quick), file)
+            latency_s = time.monotonic() - now
+            until = min(now + (1 + THROUGHPUT_SHARE) * latency_s, end)
+            while left and time.monotonic() < until:
+                throughput_round(seed, by_trace(left), file)
+                left = [cell for cell in left if cell in quick]
+                seed += 1
+            now = time.monotonic()
 
     begin = time.monotonic()
     throughput_round(0, everything, files[0])
-    between = time.monotonic()
-    latency(1, files[0])
-    latency_s = time.monotonic() - between
+    latency(1, everything, files[0])
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))
@@ -348,7 +357,7 @@ def _parser() -> Parser:
         "traces", nargs="*", type=Path, default=sorted(TRACES.glob("*.trace")), help="(those shipped)"
     )
     repeat.add_argument("--alloc", default="all", help="as replay's (%(default)s)")
-    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=9, metavar="N", help="of all, at least (%(default)s)")
+    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=5, metavar="N", help="of all, at least (%(default)s)")
     repeat.add_argument(
         "--minutes",
         type=float,

@@ -4,8 +4,8 @@ Two figures that have to agree, and beside each others that show how noisy the m
 sum of the trace's parts in their fastest repetition, then the median of the runs; the fastest of these runs; the same
 in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from memory,
 in which no allocator has a part: where that is not the same in both sweeps, no time can be but of a heap that fits the
-core's own caches. Then the noise-free worst case (of each op the fastest run, then the slowest op), and the slowest
-call seen.
+core's own caches. Then the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its
+block's runs so far, and the least of all rows counts), and the slowest call seen.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from analysis.load import FLOOR, Results
 from analysis.statistics import sign_interval
 
 CELL = ["trace", "allocator"]
+Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
-STEADY = 0.01  # of medians that are known so well, hardly two are 3 % apart
+STEADY = 0.015  # of medians that are known so well, hardly two are 3 % apart
+QUICK_S = 0.5  # a replay
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
 
@@ -31,7 +33,7 @@ class Repeated:
     title: str
     pass_name: str
     figure: str
-    of_runs: str  # "median", "min", "last" (each row has that of all runs so far) or "max"
+    of_runs: str  # "median", "min" or "max"
     unit: str
     wanted: float | None
 
@@ -42,7 +44,7 @@ FIGURES = (
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
     Repeated("a load from memory", "throughput", MEMORY, "median", "ns", None),
-    Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "last", "ns", 0.10),
+    Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "min", "ns", 0.10),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )
 
@@ -67,15 +69,22 @@ class Agreement:
         return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
 
 
-def unsteady(results: Results) -> dict[str, list[str]]:
-    """Of each trace the allocators whose median time is not known to within STEADY yet, by the sign test's interval."""
-    found: dict[str, list[str]] = {}
+def unsteady(results: Results) -> Cells:
+    """Those whose median time is not known to within STEADY yet, by the sign test's interval."""
     rows = results.figure("throughput", "ns_per_op")
-    for (trace, spec), values in rows.groupby(["trace", "spec"], sort=False)["value"]:
-        interval = sign_interval(values.to_numpy())
-        if not interval.half_width <= STEADY * interval.median:  # of few runs it is not known
-            found.setdefault(trace, []).append(spec)
-    return found
+    return [
+        cell
+        for cell, values in rows.groupby(["trace", "spec"], sort=False)["value"]
+        if not (interval := sign_interval(values.to_numpy())).half_width <= STEADY * interval.median  # of few: unknown
+    ]
+
+
+def quick(results: Results) -> Cells:
+    """Those that replay the trace within QUICK_S: the others would take most of the time there is."""
+    rows = results.figure("throughput", "ns_per_op")
+    rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])
+    seconds = rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
+    return list(seconds.index[seconds <= QUICK_S])
 
 
 def _values(results: Results, figure: Repeated) -> pd.DataFrame:
@@ -85,8 +94,6 @@ def _values(results: Results, figure: Repeated) -> pd.DataFrame:
         rows = rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
     else:
         rows = results.figure(figure.pass_name, figure.figure)
-    if figure.of_runs == "last":
-        rows = rows.sort_values("run", kind="stable")
     return rows.groupby(CELL, sort=False)["value"].agg(value=figure.of_runs, runs="count")
 
 

@@ -124,7 +124,7 @@ def selftest(*args):
     )
 
 
-first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400], [9000, 8000, 7000]))
+first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400, 700, 600], [9000, 8000, 7000, 9000, 9000]))
 second = written(throughput_rows(LATER, memory_load_ns=120.0) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
 time, fastest, cycles, whole, memory, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
@@ -147,7 +147,7 @@ ok(
 ok(whole.outside().empty, "of whole replays nothing is asked", whole.outside())
 ok(
     np.isclose(worst.table["apart"].item(), 0.05) and worst.outside().empty,
-    "worst cases: that over all runs",
+    "worst cases: that over the runs of a block, and the least of the blocks",
     worst.table,
 )
 ok(
@@ -207,14 +207,16 @@ ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut
 TO_STEADY = {"slab": [10.0, 10.1] * 4, "tlsf": [10.0, 10.5] * 4, "pool": [10.0] * 5}
 steady = written(throughput_rows({"one.trace": TO_STEADY}))
 ok(
-    selftest_repeat.unsteady(load([steady])) == {"one.trace": ["tlsf", "pool"]},
+    selftest_repeat.unsteady(load([steady])) == [("one.trace", "tlsf"), ("one.trace", "pool")],
     "who scatters, and who has few runs, is to have more",
 )
+slow = written(throughput_rows({"one.trace": {"slob": [1e9] * 3, "slab": [10.0] * 3}}))
+ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who takes seconds for a replay")
 
 small = trace(SMALL)
 output = os.path.join(work.name, "repeat")
 result = selftest(
-    "repeat", "--runs=3", "--settle=0", "--minutes=0.5", "--alloc=slab", f"--output={output}", small
+    "repeat", "--runs=3", "--settle=0", "--minutes=0.2", "--alloc=slab", f"--output={output}", small
 )
 os.unlink(small)
 ok(
@@ -222,8 +224,13 @@ ok(
     "three sweeps compared",
     result,
 )
-runs = load([f"{output}-first.jsonl"]).of_pass("throughput").groupby("spec").size()
-ok(runs.min() >= 3 and runs.max() > 3, "few runs are followed by more, while there is time", runs)
+for measured_pass in ("throughput", "latency"):
+    runs = load([f"{output}-first.jsonl"]).of_pass(measured_pass).groupby("spec").size()
+    ok(
+        runs.min() >= 3 and runs.max() > 3,
+        f"few runs are followed by more, while there is time: {measured_pass}",
+        runs,
+    )
 
 for name, args, code, said in (
     ("no command", [], 2, "stat|repeat"),
