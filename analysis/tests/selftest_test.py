@@ -216,7 +216,7 @@ ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who 
 small = trace(SMALL)
 output = os.path.join(work.name, "repeat")
 result = selftest(
-    "repeat", "--runs=3", "--settle=0", "--minutes=0.2", "--alloc=slab", f"--output={output}", small
+    "repeat", "--runs=3", "--settle=0", "--minutes=1", "--alloc=slab", f"--output={output}", small
 )
 os.unlink(small)
 ok(
