@@ -214,6 +214,8 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
         while now + latency_s < end:
             results = read_results(PROGRAM, [file])
             quick, left = selftest_repeat.quick(results), selftest_repeat.unsteady(results)
+            if not quick:
+                break  # nothing gets more runs, and the loop would only read the rows again
             latency(BLOCK_RUNS, by_trace(quick), file)
             latency_s = time.monotonic() - now
             until = min(now + (1 + THROUGHPUT_SHARE) * latency_s, end)
