@@ -17,7 +17,7 @@
 #include <stdint.h>
 
 /* Raised when a struct of this file changes; a plug-in built for another value is refused. */
-#define ALLOC_ABI 2u
+#define ALLOC_ABI 3u
 
 /* Every block is aligned to this; a block smaller than it, at least to the largest power of two that is no larger. */
 #define HEAP_ALIGN (2 * sizeof(void *))
@@ -37,8 +37,10 @@ struct page_source {
     void (*unlock)(void *ctx);                             /* allocator never takes it itself. Both NULL: one thread */
     void *ctx;                                             /* given back to each of the above */
     size_t page_size;                                      /* bytes; a power of two, at least 4096 */
-    const uintptr_t *zero_from;                            /* of the pages that alloc_page() handed out last, those at */
-                                                           /* this address or above are all zero; NULL: not known */
+    const uintptr_t *zero_from;                            /* of the pages that were handed out last, those at this */
+                                                           /* address or above are all zero; NULL: not known */
+    void *(*alloc_far)(void *ctx, size_t npages);          /* as alloc_page, but the highest pages where that takes the */
+                                                           /* lowest, for what should lie apart; NULL: not offered */
 };
 
 /* ---- Options: one table feeds the parser, the help and a build without a command line ------------------------------ */

@@ -1,10 +1,8 @@
 /* pages.c - the watching page source; see pages.h. */
 #include "driver/pages.h"
 
-static void *watch_alloc(void *ctx, size_t npages)
+static void *book(struct pages_watch *watch, void *pages, size_t npages)
 {
-    struct pages_watch *watch = ctx;
-    void *pages = watch->inner.alloc_page(watch->inner.ctx, npages);
     if (pages == NULL) {
         watch->refused = npages;
         watch->refused_step = *watch->step;
@@ -17,6 +15,18 @@ static void *watch_alloc(void *ctx, size_t npages)
     if (watch->pages != NULL && !shadow_claim(watch->pages, (uintptr_t)pages / watch->inner.page_size, npages))
         watch->broken = "the page source handed out a page twice";
     return pages;
+}
+
+static void *watch_alloc(void *ctx, size_t npages)
+{
+    struct pages_watch *watch = ctx;
+    return book(watch, watch->inner.alloc_page(watch->inner.ctx, npages), npages);
+}
+
+static void *watch_alloc_far(void *ctx, size_t npages)
+{
+    struct pages_watch *watch = ctx;
+    return book(watch, watch->inner.alloc_far(watch->inner.ctx, npages), npages);
 }
 
 static void watch_free(void *ctx, void *pages, size_t npages)
@@ -43,5 +53,7 @@ void pages_watch_open(struct pages_watch *watch, struct page_source *source, con
     *source = *inner;
     source->alloc_page = watch_alloc;
     source->free_page = watch_free;
+    if (inner->alloc_far != NULL)
+        source->alloc_far = watch_alloc_far;
     source->ctx = watch;
 }

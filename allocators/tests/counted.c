@@ -109,13 +109,12 @@ static bool book_back(struct counted *counted, void *pages, size_t npages)
     return true;
 }
 
-static void *counted_alloc_page(void *ctx, size_t npages)
+static void *counted_alloc(struct counted *counted, void *(*from)(void *, size_t), size_t npages)
 {
-    struct counted *counted = ctx;
     const size_t number = ++counted->requests;
     const bool fail =
         counted->fail_from > 0 && number >= counted->fail_from && number - counted->fail_from < counted->fails;
-    void *pages = fail || npages == 0 ? NULL : counted->inner.alloc_page(counted->inner.ctx, npages);
+    void *pages = fail || npages == 0 ? NULL : from(counted->inner.ctx, npages);
     if (pages == NULL) {
         counted->refused++;
         return NULL;
@@ -128,6 +127,18 @@ static void *counted_alloc_page(void *ctx, size_t npages)
         fill_junk(counted, pages,
                   ALLOC_MIN(npages, (counted->zero_from - (uintptr_t)pages) / counted->source.page_size), JUNK_OUT);
     return pages;
+}
+
+static void *counted_alloc_page(void *ctx, size_t npages)
+{
+    struct counted *counted = ctx;
+    return counted_alloc(counted, counted->inner.alloc_page, npages);
+}
+
+static void *counted_alloc_far(void *ctx, size_t npages)
+{
+    struct counted *counted = ctx;
+    return counted_alloc(counted, counted->inner.alloc_far, npages);
 }
 
 static void counted_free_page(void *ctx, void *pages, size_t npages)
@@ -199,6 +210,8 @@ bool counted_open_as(struct counted *counted, const struct page_kind *kind, cons
         free(counted->state);
         return false;
     }
+    if (counted->inner.alloc_far != NULL)
+        counted->source.alloc_far = counted_alloc_far;
     return true;
 }
 

@@ -1,8 +1,8 @@
 /*
  * page_sources.c - every page source keeps what alloc.h promises: pages that are aligned and nobody else's, parts and
  * neighbours taken back, the whole region usable again in the end. Where a source promises a placement (arena and
- * bitmap: first fit, or next fit; avl: best fit; buddy: a block of a power of two at a multiple of its length), each is
- * compared with a search of a plain map.
+ * bitmap: first fit, or next fit; avl: best fit; buddy: a block of a power of two at a multiple of its length; with
+ * alloc_far(): last fit), each is compared with a search of a plain map.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -90,6 +90,22 @@ static size_t expected_from(const struct counted *pages, const struct expectatio
     return found;
 }
 
+/* Where n pages from the far end should come from: the end of the last gap that holds them. The capacity: there is
+ * none.
+ */
+static size_t expected_far(const struct counted *pages, const struct expectation *expect, size_t n)
+{
+    const size_t page = pages->source.page_size;
+    size_t end = expect->capacity;
+    for (size_t i = pages->nruns; i > 0; i--) {
+        const size_t from = (pages->runs[i - 1].end - expect->base) / page;
+        if (end - from >= n)
+            return end - n;
+        end = (pages->runs[i - 1].start - expect->base) / page;
+    }
+    return end >= n ? end - n : expect->capacity;
+}
+
 static size_t expected_page(const struct counted *pages, const struct expectation *expect, size_t n)
 {
     const size_t found = expected_from(pages, expect, n, expect->fit == NEXT_FIT ? expect->last : 0);
@@ -143,9 +159,10 @@ static void check_placement(const struct expectation *expect, size_t n, size_t p
 static void take(struct counted *pages, struct random *random, struct expectation *expect)
 {
     const size_t n = below(random, 4) != 0 ? 1 : 1 + below(random, 40);
-    const size_t expected = expected_page(pages, expect, n);
+    const bool far = pages->source.alloc_far != NULL && below(random, 3) == 0;
+    const size_t expected = far ? expected_far(pages, expect, n) : expected_page(pages, expect, n);
     const bool buddy_expected = has_buddy_block(pages, expect, n);
-    void *run = pages->source.alloc_page(pages->source.ctx, n);
+    void *run = (far ? pages->source.alloc_far : pages->source.alloc_page)(pages->source.ctx, n);
     const size_t page = run != NULL ? ((uintptr_t)run - expect->base) / pages->source.page_size : expect->capacity;
     check_placement(expect, n, page, expected, buddy_expected);
     if (run == NULL)
@@ -271,6 +288,13 @@ static void zero_pages_are_known(void **state)
         assert_ptr_equal(second, first);
         assert_int_equal(alloc_bytes_to_clear(&source, second, 5 * 4096), 4 * 4096);
         assert_int_equal(alloc_bytes_to_clear(&source, second, 100), 100);
+        if (source.alloc_far != NULL) {
+            char *far = source.alloc_far(source.ctx, 4);
+            assert_int_equal(alloc_bytes_to_clear(&source, far, 4 * 4096), 0);
+            source.free_page(source.ctx, far, 4);
+            far = source.alloc_far(source.ctx, 6);
+            assert_int_equal(alloc_bytes_to_clear(&source, far, 6 * 4096), 6 * 4096); /* the last four were out */
+        }
         source.zero_from = NULL;
         assert_int_equal(alloc_bytes_to_clear(&source, second, 6 * 4096), 6 * 4096);
     }

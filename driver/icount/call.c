@@ -14,6 +14,7 @@
 _Static_assert(offsetof(struct page_source, alloc_page) == 0, "alloc_page() comes first");
 _Static_assert(offsetof(struct page_source, free_page) == 8, "then free_page()");
 _Static_assert(offsetof(struct page_source, ctx) == 32, "the context is behind four functions");
+_Static_assert(offsetof(struct page_source, alloc_far) == 56, "alloc_far() comes last");
 
 #define TEXT_(x) #x
 #define TEXT(x)  TEXT_(x)
@@ -48,6 +49,7 @@ FUNCTION("icount_call", "stp x29, x30, [sp, #-16]!\n" MARK("0") "blr x4\n" MARK(
 #endif
 
 FUNCTION("icount_alloc_page", PAGES("0"));
+FUNCTION("icount_alloc_far", PAGES("56"));
 FUNCTION("icount_free_page", PAGES("8"));
 FUNCTION("icount_nothing", "ret\n");
 

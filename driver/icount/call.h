@@ -16,8 +16,9 @@
 /* function(a, b, c, d), in an interval of its own. */
 void *icount_call(const void *a, const void *b, const void *c, const void *d, const void *function);
 
-/* The two functions of a page source that hands its calls on to `ctx`, a struct page_source, between marks. */
+/* The functions of a page source that hands its calls on to `ctx`, a struct page_source, between marks. */
 void *icount_alloc_page(void *ctx, size_t npages);
+void *icount_alloc_far(void *ctx, size_t npages);
 void icount_free_page(void *ctx, void *pages, size_t npages);
 
 /* One instruction: the return. */

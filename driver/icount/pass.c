@@ -26,6 +26,8 @@ void icount_count_pages(struct bench *bench)
     bench->counted = bench->source;
     bench->source.alloc_page = icount_alloc_page;
     bench->source.free_page = icount_free_page;
+    if (bench->source.alloc_far != NULL)
+        bench->source.alloc_far = icount_alloc_far;
     bench->source.ctx = &bench->counted;
 }
 
