@@ -193,9 +193,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
     return nblocks ? "a free block is not on the list" : NULL;
 }
 
-extern const struct allocator allocator_freelist;
-static const struct allocator *const self = &allocator_freelist;
-#define INDEX_CUT_BACK(n) false
+#define INDEX_TWO_ENDS   false
 #define INDEX_REST_STAYS  true
 #include "allocators/tagged.h"
 

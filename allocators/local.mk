@@ -43,6 +43,7 @@ allocator_files = \
 	allocators/slob_check.c \
 	allocators/table.c \
 	allocators/tagged.h \
+	allocators/tagged_far.h \
 	allocators/tagged_regions.h \
 	allocators/tags.h \
 	allocators/tlsf.c \
@@ -105,6 +106,7 @@ allocator_tests = \
 	allocators/tests/slab \
 	allocators/tests/slob \
 	allocators/tests/tlsf \
+	allocators/tests/two_ends \
 	allocators/tests/zero
 allocators_tests_adversary_SOURCES = allocators/tests/adversary.c driver/alone.c driver/alone.h
 allocators_tests_adversary_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
@@ -155,6 +157,9 @@ allocators_tests_slob_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_tlsf_SOURCES = allocators/tests/tlsf.c
 allocators_tests_tlsf_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_tlsf_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_two_ends_SOURCES = allocators/tests/two_ends.c $(allocator_test_files)
+allocators_tests_two_ends_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_two_ends_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_zero_SOURCES = allocators/tests/zero.c $(allocator_test_files)
 allocators_tests_zero_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_zero_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)

@@ -4,8 +4,8 @@
  * Two lists for each multiple of HEAP_ALIGN below 256 of them, for the lower and the upper half of the heap, the lower
  * being used first; then sixteen lists per power of two. A bitmap in two levels names the first list that can serve a
  * request, so that none is searched in vain; only of a request's own list, where any block may be too small, the first
- * two are looked at. Small blocks are cut from the front of a larger one and large ones from its back, so that like lie
- * with like. Blocks have boundary tags and merge at once (tagged.h).
+ * two are looked at. Small blocks are cut from the front of a larger one and large ones from its back, or from the far end
+ * of the heap (tagged_far.h), so that like lie with like. Blocks have boundary tags and merge at once (tagged.h).
  *
  * Follows the bins of D. Lea's malloc ("A memory allocator", 1996), and the bitmaps over lists of TLSF (Masmano,
  * Ripoll, Crespo, Real, ECRTS 2004).
@@ -26,7 +26,6 @@
 #define NLISTS     (RANGED + (POWERS << SPLIT_LOG2))
 #define MARK_WORDS ((NLISTS + 63) / 64)
 #define SCAN       2           /* blocks looked at on a ranged list where any may be too small */
-#define LARGE      (64 * UNIT) /* from here on blocks are cut from the back of a larger one */
 
 #include "allocators/marks.h"
 
@@ -164,9 +163,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
     return nblocks ? "a free block is on no list" : NULL;
 }
 
-extern const struct allocator allocator_segfit;
-static const struct allocator *const self = &allocator_segfit;
-#define INDEX_CUT_BACK(n) ((n) >= LARGE)
+#define INDEX_TWO_ENDS   true
 #define INDEX_REST_STAYS  false
 #include "allocators/tagged.h"
 

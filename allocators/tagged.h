@@ -27,18 +27,17 @@
  *   void index_take_first(struct index *, size_t list, struct block *)  removes the first block of the list
  *   void index_span(struct index *, uintptr_t low, uintptr_t high)      the region that grows reaches this far
  *   const char *index_check(const struct index *, size_t nblocks)       it holds so many, all in their place
- *   #define INDEX_CUT_BACK(n)                                 true: a block of n bytes is cut from a free one's back
+ *   #define INDEX_TWO_ENDS                                    true: large blocks lie apart, and are cut from the back
  *   #define INDEX_REST_STAYS                                  true: what is left of index_own()'s block takes its place
- *   const struct allocator *const self                        for a block that must move
  *
  * all of them static, and so the compiler sees all of it at once. The memory at the end of the newest region ("top",
  * the wilderness of D. Lea's malloc) is not in the index: it is cut last.
- * Regions are in tagged_regions.h.
+ * Regions are in tagged_regions.h, and what lies apart in tagged_far.h.
  *
  * Most blocks fit exactly and are released between used neighbours; that needs no more than a few lines of alloc() and
  * release_block(), which call nothing. What else there is, is kept out of their way by OUT_OF_LINE.
  */
-#include "allocators/tagged_regions.h"
+#include "allocators/tagged_far.h"
 
 #define GIVE_LEAST ((size_t)64 << 10) /* no option is less */
 
@@ -55,6 +54,10 @@ OUT_OF_LINE void settle(struct heap *h, struct block *b, size_t size)
         h->top = b;
         if (size >= h->trim)
             trim_top(h);
+    } else if (INDEX_TWO_ENDS && begins && (void *)((char *)b - REGION_HEAD) == (void *)h->far) {
+        h->bottom = b;
+        if (size >= h->trim)
+            trim_bottom(h);
     } else if (size >= h->give || (begins && ends)) {
         give_back(h, b, begins, ends);
     } else {
@@ -82,7 +85,7 @@ OUT_OF_LINE void put(struct heap *h, struct block *b, size_t size, tag_t flags)
         settle(h, b, size);
 }
 
-/* Takes the free block behind a released one off its list; top is on none. Returns its bytes. */
+/* Takes the free block behind a released one off its list; top and bottom are on none. Returns its bytes. */
 static inline size_t take_next(struct heap *h, struct block *next)
 {
     size_t size = size_of(next);
@@ -96,7 +99,8 @@ OUT_OF_LINE void merge_left(struct heap *h, struct block *b)
 {
     size_t size = size_of(b), before = *foot_before(b);
     struct block *next = at(b, size), *left = (struct block *)((uintptr_t)b - before);
-    index_remove(&h->index, left);
+    if (ALLOC_LIKELY(left != h->bottom))
+        index_remove(&h->index, left);
     tag_t flags = left->head;
     size += before;
     if (next->head & FREE)
@@ -156,21 +160,11 @@ static inline void *cut_from_top(struct heap *h, size_t n)
     return payload(b);
 }
 
-OUT_OF_LINE void *cut_grown(struct heap *h, size_t n)
-{
-    return grow(h, n) ? cut_from_top(h, n) : NULL;
-}
-
-OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
-{
-    return top_size(h) < n ? cut_grown(h, n) : cut_from_top(h, n);
-}
-
-/* Cuts n bytes for use from a free block on no list; the rest goes on one. */
-static inline void *cut(struct heap *h, struct block *b, size_t n)
+/* Cuts n bytes for use from a free block on no list, of a large block from its back; the rest goes on a list. */
+static inline void *cut(struct heap *h, struct block *b, size_t n, bool far)
 {
     size_t rest = size_of(b) - n;
-    if (INDEX_CUT_BACK(n)) {
+    if (far) {
         struct block *back = split_back(b, n, rest);
         insert(h, b, rest);
         return payload(back);
@@ -179,10 +173,44 @@ static inline void *cut(struct heap *h, struct block *b, size_t n)
     return payload(b);
 }
 
+/* When the page source has no more. */
+OUT_OF_LINE void *cut_last(struct heap *h, size_t n)
+{
+    struct block *b = INDEX_TWO_ENDS ? join_ends(h, n) : NULL;
+    if (!b)
+        return h->bottom && size_of(h->bottom) >= n ? cut_from_bottom(h, n) : NULL;
+    if (next_of(b) == h->fence) {
+        h->top = b;
+        return cut_from_top(h, n);
+    }
+    if (!fits_whole(b, n))
+        return cut(h, b, n, false);
+    set_used(b, size_of(b));
+    return payload(b);
+}
+
+OUT_OF_LINE void *cut_grown(struct heap *h, size_t n)
+{
+    return grow(h, n) ? cut_from_top(h, n) : cut_last(h, n);
+}
+
+OUT_OF_LINE void *cut_top(struct heap *h, size_t n)
+{
+    return top_size(h) < n ? cut_grown(h, n) : cut_from_top(h, n);
+}
+
+OUT_OF_LINE void *cut_bottom(struct heap *h, size_t n)
+{
+    if ((h->bottom && size_of(h->bottom) >= n) || (h->far && extend_far(h, n)) ||
+        (h->source.alloc_far && add_far(h, n)))
+        return cut_from_bottom(h, n);
+    return cut_top(h, n);
+}
+
 OUT_OF_LINE void *cut_first_back(struct heap *h, size_t list, struct block *b, size_t n)
 {
     index_take_first(&h->index, list, b);
-    return cut(h, b, n);
+    return cut(h, b, n, true);
 }
 
 /* As cut(), from the front of the first block of a list. Where small ones are cut from a large, its rest most often
@@ -207,35 +235,35 @@ static inline void *cut_first(struct heap *h, size_t list, struct block *b, size
     return payload(b);
 }
 
-/* For a request that its own list has no block for. */
-OUT_OF_LINE void *alloc_larger(struct heap *h, size_t list, size_t n)
+/* For a request that its own list has no block for; `apart`: it lies apart if it is large. */
+OUT_OF_LINE void *alloc_larger(struct heap *h, size_t list, size_t n, bool apart)
 {
     struct block *b = index_above(&h->index, &list);
     if (!b)
-        return cut_top(h, n);
+        return is_far(n, apart) ? cut_bottom(h, n) : cut_top(h, n);
     if (size_of(b) - n >= MIN_BLOCK)
-        return INDEX_CUT_BACK(n) ? cut_first_back(h, list, b, n) : cut_first(h, list, b, n);
+        return is_far(n, apart) ? cut_first_back(h, list, b, n) : cut_first(h, list, b, n);
     set_used(b, size_of(b));
     index_take_first(&h->index, list, b);
     return payload(b);
 }
 
 /* For a request whose list has other sizes too. */
-OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
+OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size, bool apart)
 {
     if (ALLOC_UNLIKELY(size > REQUEST_MAX))
         return NULL;
     size_t n = block_size(size), list = index_search(&h->index, n);
     struct block *b = index_own(&h->index, list, n);
     if (!b)
-        return alloc_larger(h, list, n);
+        return alloc_larger(h, list, n, apart);
     if (INDEX_REST_STAYS && !fits_whole(b, n)) {
         link_instead(link_of(split(b, n, size_of(b) - n)), link_of(b));
         return payload(b);
     }
     index_remove(&h->index, b);
     if (!fits_whole(b, n))
-        return cut(h, b, n);
+        return cut(h, b, n, is_far(n, apart));
     set_used(b, size_of(b));
     return payload(b);
 }
@@ -243,13 +271,19 @@ OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size)
 AT_A_LINE void *alloc(struct heap *h, size_t size)
 {
     if (ALLOC_UNLIKELY(size >= requests_below(INDEX_QUICK)))
-        return alloc_shared(h, size);
+        return alloc_shared(h, size, true);
     size_t n = block_size(size), list = index_exact(n);
     struct block *b = index_take_exact(&h->index, list);
     if (ALLOC_UNLIKELY(!b))
-        return alloc_larger(h, list, n);
+        return alloc_larger(h, list, n, false);
     set_used(b, n);
     return payload(b);
+}
+
+/* As alloc(), of a block that does not lie apart. */
+static void *alloc_near(struct heap *h, size_t size)
+{
+    return size >= requests_below(INDEX_QUICK) ? alloc_shared(h, size, false) : alloc(h, size);
 }
 
 static size_t usable(const struct heap *h, const void *p)
@@ -263,10 +297,11 @@ static size_t usable(const struct heap *h, const void *p)
 static void *zalloc(struct heap *h, size_t size)
 {
     const char *used = (const char *)h->fence + TAG;
-    char *p = alloc(h, size);
+    const struct region *far = h->far;
+    char *p = alloc_near(h, size);
     if (!p)
         return NULL;
-    if ((const char *)h->fence + TAG == used) /* no pages were taken */
+    if ((const char *)h->fence + TAG == used || h->far != far) /* no pages were taken, or others lie behind them */
         return __builtin_memset(p, 0, size);
     size_t foot = ALLOC_MIN(size, TAG);
     __builtin_memset(p + size - foot, 0, foot);
@@ -310,6 +345,9 @@ static bool grow_in_place(struct heap *h, struct block *b, size_t n)
     return true;
 }
 
+/* What moves as it grows may grow again. */
+static const struct allocator mover = {.alloc = alloc_near, .release = release, .usable = usable};
+
 static void *resize(struct heap *h, void *p, size_t size)
 {
     if (size > REQUEST_MAX)
@@ -320,7 +358,7 @@ static void *resize(struct heap *h, void *p, size_t size)
         shrink(h, b, n);
         return p;
     }
-    return grow_in_place(h, b, n) ? p : alloc_resize_by_copy(self, h, p, size);
+    return grow_in_place(h, b, n) ? p : alloc_resize_by_copy(&mover, h, p, size);
 }
 
 /* ---- Aligned blocks -------------------------------------------------------------------------------------------------
@@ -332,7 +370,7 @@ static void *aligned(struct heap *h, size_t align, size_t size)
     if (size > REQUEST_MAX / 2 || align > REQUEST_MAX / 2)
         return NULL;
     size_t n = block_size(size);
-    void *p = alloc(h, n + align + MIN_BLOCK);
+    void *p = alloc_near(h, n + align + MIN_BLOCK);
     if (!p)
         return NULL;
     struct block *b = from_payload(p);
@@ -390,13 +428,31 @@ static struct heap *create(const struct page_source *source, const struct heap_c
 
 static void destroy(struct heap *h)
 {
-    for (struct region *r = h->regions, *next; r; r = next) {
+    for (const struct region *r = first_region(h), *next; r; r = next) {
         const struct block *b = first_block(h, r);
         while (size_of(b))
             b = next_of(b);
-        next = r->next; /* NULL for the heap's own, which goes last */
-        give_pages(h, r, (size_t)((const char *)b + TAG - (const char *)r));
+        next = next_region(h, r); /* NULL for the heap's own, which goes last */
+        give_pages(h, (void *)(uintptr_t)r, (size_t)((const char *)b + TAG - (const char *)r));
     }
+}
+
+static const char *check(const struct heap *h)
+{
+    size_t bytes = 0, listed = 0;
+    for (const struct region *r = first_region(h); r; r = next_region(h, r)) {
+        const char *broken = check_region(h, r, &bytes, &listed);
+        if (broken)
+            return broken;
+    }
+    if (bytes != h->held)
+        return "the regions do not add up to the pages held";
+    if (h->top && next_of(h->top) != h->fence)
+        return "top does not end at the fence";
+    const char *broken = check_far(h);
+    if (broken)
+        return broken;
+    return index_check(&h->index, listed);
 }
 
 /* Of a struct allocator, all but its name, its options and alloc(), which the includer may have a shorter way to. */

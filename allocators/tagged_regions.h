@@ -22,16 +22,19 @@ struct region {
 
 struct heap {
     struct page_source source;
-    struct region *regions; /* the newest first; the heap's own is the last */
-    struct block *first;    /* the first block of the heap's own region */
-    struct block *top;      /* the free block before `fence`, not in the index; NULL: none */
-    struct block *fence;    /* the end of the region that grew last */
-    size_t held;            /* bytes taken from the page source */
-    size_t grown;           /* bytes of the region that `fence` ends, at least */
-    size_t trim, give;      /* top of this many bytes gives pages back; another free block does */
-    unsigned page_log2;     /* of the page source's page */
-    bool touching;          /* the last pages taken began behind `fence` */
-    struct index index;     /* which may go on behind the struct */
+    struct region *regions;  /* the newest first, the heap's own last; `far` is not among them */
+    struct block *first;     /* the first block of the heap's own region */
+    struct block *top;       /* the free block before `fence`, not in the index; NULL: none */
+    struct block *fence;     /* the end of the region that grew last */
+    size_t held;             /* bytes taken from the page source */
+    size_t grown;            /* bytes of the region that `fence` ends, at least */
+    size_t trim, give;       /* top of this many bytes gives pages back; another free block does */
+    unsigned page_log2;      /* of the page source's page */
+    bool touching;           /* the last pages taken began behind `fence` */
+    struct region *far;      /* that grows down from the page source's far end; NULL: there is none; see tagged_far.h */
+    struct block *bottom;    /* the free block it begins with, not in the index; NULL: none */
+    struct block *far_fence; /* its end */
+    struct index index;      /* which may go on behind the struct */
 };
 
 /* ---- Lists ----------------------------------------------------------------------------------------------------------
@@ -68,6 +71,16 @@ static inline struct region *own_region(const struct heap *h)
 static inline struct block *first_block(const struct heap *h, const struct region *r)
 {
     return r == own_region(h) ? h->first : (struct block *)((uintptr_t)r + REGION_HEAD);
+}
+
+static const struct region *first_region(const struct heap *h)
+{
+    return h->far ? h->far : h->regions;
+}
+
+static const struct region *next_region(const struct heap *h, const struct region *r)
+{
+    return r == h->far ? h->regions : r->next;
 }
 
 static void link_region(struct heap *h, struct region *r)
@@ -130,7 +143,8 @@ static inline void add_region(struct heap *h, void *pages, size_t bytes)
     set_top(h, first_block(h, pages), (char *)pages + bytes, EDGE);
 }
 
-/* Takes `bytes` more: behind top where they touch it, else as a region of their own, if that serves `n`. */
+/* Takes `bytes` more: behind top where they touch it, which they make large enough for n, else as a region of their
+ * own, if that serves n. */
 OUT_OF_LINE bool grow_by(struct heap *h, size_t bytes, size_t n)
 {
     bytes = ALLOC_ROUND_UP(bytes, h->source.page_size);
@@ -138,13 +152,16 @@ OUT_OF_LINE bool grow_by(struct heap *h, size_t bytes, size_t n)
     if (!pages)
         return false;
     h->touching = pages == (char *)h->fence + TAG && h->grown + bytes <= RUN_MAX;
-    if (h->touching)
+    if (h->touching) {
         extend(h, bytes);
-    else if (bytes >= n + REGION_HEAD + TAG)
+        return true;
+    }
+    if (bytes >= n + REGION_HEAD + TAG) {
         add_region(h, pages, bytes);
-    else
-        give_pages(h, pages, bytes);
-    return top_size(h) >= n;
+        return true;
+    }
+    give_pages(h, pages, bytes);
+    return false;
 }
 
 /* Makes a top of at least n bytes. While pages touch, asks only for what is missing; where they do not, each is a
@@ -173,7 +190,10 @@ OUT_OF_LINE void give_back(struct heap *h, struct block *b, bool begins, bool en
     if (begins) {
         unlink_region(h, (struct region *)from);
     } else {
-        size_t left = (size_t)((char *)set_fence(from) - (char *)b);
+        struct block *fence = set_fence(from);
+        size_t left = (size_t)((char *)fence - (char *)b);
+        if (h->far && (void *)b > (void *)h->far && b < h->far_fence)
+            h->far_fence = fence;
         set_free(b, left, b->head);
         insert(h, b, left);
     }
@@ -202,7 +222,7 @@ OUT_OF_LINE void trim_top(struct heap *h)
 
 static bool walk(const struct heap *h, heap_visit *visit, void *arg)
 {
-    for (const struct region *r = h->regions; r; r = r->next)
+    for (const struct region *r = first_region(h); r; r = next_region(h, r))
         for (const struct block *b = first_block(h, r); size_of(b); b = next_of(b)) {
             struct heap_block seen = {payload(b), size_of(b) - TAG, !(b->head & FREE)};
             if (!visit(&seen, arg))
@@ -230,27 +250,12 @@ static const char *check_region(const struct heap *h, const struct region *r, si
                 return "two free blocks touch";
             if (*foot_before(next_of(b)) != size_of(b))
                 return "a free block's foot differs from its head";
-            *listed += b != h->top;
+            *listed += b != h->top && b != h->bottom;
         }
         prev_free = b->head & FREE;
     }
     *bytes += (size_t)((const char *)b + TAG - (const char *)r);
     return b->head == (prev_free ? EDGE | PREV_FREE : EDGE) ? NULL : "a region's fence is damaged";
-}
-
-static const char *check(const struct heap *h)
-{
-    size_t bytes = 0, listed = 0;
-    for (const struct region *r = h->regions; r; r = r->next) {
-        const char *broken = check_region(h, r, &bytes, &listed);
-        if (broken)
-            return broken;
-    }
-    if (bytes != h->held)
-        return "the regions do not add up to the pages held";
-    if (h->top && next_of(h->top) != h->fence)
-        return "top does not end at the fence";
-    return index_check(&h->index, listed);
 }
 
 #endif

@@ -6,7 +6,7 @@
  * not empty is two find-first-sets away, and its first block is taken. Rounding up to such a list, as the paper has it,
  * passes by blocks of the request's own list that might do; "tight", the default here, looks at the first block of that
  * list before, at the price of one comparison. Blocks have boundary tags and merge at once (tagged.h), pools join the
- * heap as it grows.
+ * heap as it grows, and large blocks lie apart (tagged_far.h).
  *
  * Follows M. Masmano, I. Ripoll, A. Crespo, J. Real, "TLSF: a new dynamic memory allocator for real-time systems",
  * ECRTS 2004: section 3 for the structure, and for the mapping (f, sl) = (floor(log2 s), (s - 2^f) 2^SLI / 2^f). Two
@@ -178,9 +178,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
     return nblocks ? "a free block is on no list" : NULL;
 }
 
-extern const struct allocator allocator_tlsf;
-static const struct allocator *const self = &allocator_tlsf;
-#define INDEX_CUT_BACK(n) false
+#define INDEX_TWO_ENDS   true
 #define INDEX_REST_STAYS  false
 #include "allocators/tagged.h"
 
