@@ -177,8 +177,10 @@ static inline void *cut(struct heap *h, struct block *b, size_t n, bool far)
 OUT_OF_LINE void *cut_last(struct heap *h, size_t n)
 {
     struct block *b = INDEX_TWO_ENDS ? join_ends(h, n) : NULL;
+    if (!b && ((h->bottom && size_of(h->bottom) >= n) || (INDEX_TWO_ENDS && h->far && extend_far(h, n))))
+        return cut_from_bottom(h, n);
     if (!b)
-        return h->bottom && size_of(h->bottom) >= n ? cut_from_bottom(h, n) : NULL;
+        return NULL;
     if (next_of(b) == h->fence) {
         h->top = b;
         return cut_from_top(h, n);
@@ -447,8 +449,8 @@ static const char *check(const struct heap *h)
     }
     if (bytes != h->held)
         return "the regions do not add up to the pages held";
-    if (h->top && next_of(h->top) != h->fence)
-        return "top does not end at the fence";
+    if (h->top ? next_of(h->top) != h->fence : (h->fence->head & PREV_FREE) != 0)
+        return "top is not the free block before the fence";
     const char *broken = check_far(h);
     if (broken)
         return broken;

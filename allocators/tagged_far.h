@@ -8,7 +8,8 @@
  * that were asked for as such. These often live shorter than what is allocated between them: kept apart, they leave
  * large holes behind and no small block lies in one. Three kinds go to the near end all the same: what a realloc moves,
  * as it may grow again, and only upwards; what is asked for cleared, and whole pages, which both hold a program's
- * lasting tables and pools. When nothing lies between the two any more, they become one region.
+ * lasting tables and pools. When only both together, with what is left between them, can serve a request, they become
+ * one region.
  *
  * Over 27 recordings of compilers the smallest arena was smaller for it by 0.4 % of the peak in the mean, between 3.4 %
  * smaller and 0.8 % larger, and by 4.9 % on a recording of Python. Two ends are old; the hunk of Quake (zone.c, id
@@ -132,6 +133,13 @@ static struct block *join_ends(struct heap *h, size_t n)
     h->far = NULL;
     h->top = h->bottom = NULL;
     h->touching = false;
+    if (h->fence->head & PREV_FREE) { /* a free block before the fence is top */
+        struct block *last = (struct block *)((uintptr_t)h->fence - *foot_before(h->fence));
+        if (last != b) {
+            index_remove(&h->index, last);
+            h->top = last;
+        }
+    }
     index_span(&h->index, (uintptr_t)h->fence - h->grown, (uintptr_t)h->fence);
     return b;
 }

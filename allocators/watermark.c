@@ -202,8 +202,8 @@ extern const struct allocator allocator_watermark;
 static void *watermark_resize(struct heap *heap, void *block, size_t size)
 {
     char *next;
-    if (!end_of(block, size, &next))
-        return NULL;
+    if (!end_of(block, size, &next)) /* not here: the end of all addresses may be near */
+        return alloc_resize_by_copy(&allocator_watermark, heap, block, size);
     if (next_of(block) == heap->top && next <= heap->end) {
         *word_of(block) = (uintptr_t)next;
         heap->top = next;

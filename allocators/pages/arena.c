@@ -178,7 +178,7 @@ static void lower_low(struct state *state, char *mark)
 static void raise_high(struct state *state, char *mark)
 {
     struct free_run *first = state->between.next;
-    if ((char *)first == mark) {
+    if (is_run(state, first) && (char *)first == mark) {
         mark += run_bytes(state, first);
         unlink_run(state, first);
     }
@@ -205,7 +205,7 @@ static void take_back(struct state *state, void *pages, char *end)
         run->npages = npages;
         link_after(prev, run);
     }
-    if ((void *)next == end) {
+    if (is_run(state, next) && (void *)next == end) {
         run->npages += next->npages;
         unlink_run(state, next);
     }

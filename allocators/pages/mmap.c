@@ -37,7 +37,13 @@ static void *mmap_alloc_page(void *ctx, size_t npages)
     struct state *state = ctx;
     if (npages > state->limit - state->out)
         return NULL;
-    char *pages = map_aligned(npages * state->page_size, state->page_size, (size_t)sysconf(_SC_PAGESIZE));
+    const size_t bytes = npages * state->page_size, system_page = (size_t)sysconf(_SC_PAGESIZE);
+    char *pages = map_aligned(bytes, state->page_size, system_page);
+    if (pages != MAP_FAILED && (uintptr_t)pages + bytes == 0) { /* the end of all addresses: no pointer is behind it */
+        char *others = map_aligned(bytes, state->page_size, system_page);
+        munmap(pages, bytes);
+        pages = others;
+    }
     if (pages == MAP_FAILED)
         return NULL;
     state->out += npages;

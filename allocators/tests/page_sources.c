@@ -300,6 +300,26 @@ static void zero_pages_are_known(void **state)
     }
 }
 
+/* Where the state begins right behind the region, its parts are not taken for free pages that touch. */
+static void state_behind_region(void **state)
+{
+    static struct {
+        char region[16 * 4096], own[1024];
+    } memory __attribute__((aligned(4096)));
+    const struct page_kind *arena = page_kind_by_name("arena");
+    struct page_source source;
+    (void)state;
+    assert_true(arena->state_size <= sizeof memory.own);
+    assert_true(arena->open(&source, memory.own, memory.region, sizeof memory.region, 4096, NULL));
+    char *last = source.alloc_far(source.ctx, 1), *before = source.alloc_far(source.ctx, 1);
+    assert_ptr_equal(last, memory.own - 4096);
+    source.free_page(source.ctx, last, 1);
+    assert_ptr_equal(source.alloc_far(source.ctx, 1), last);
+    source.free_page(source.ctx, before, 1);
+    source.free_page(source.ctx, last, 1);
+    assert_ptr_equal(source.alloc_page(source.ctx, 16), memory.region);
+}
+
 static void add(struct CMUnitTest *tests, size_t *n, const char *spec)
 {
     tests[(*n)++] = (struct CMUnitTest){spec, test_source, NULL, NULL, (void *)(uintptr_t)spec};
@@ -313,5 +333,6 @@ int main(void)
         add(tests, &n, page_kinds[i]->name);
     add(tests, &n, "bitmap:fit=next");
     tests[n++] = (struct CMUnitTest){"zero pages are known", zero_pages_are_known, NULL, NULL, NULL};
+    tests[n++] = (struct CMUnitTest){"the state lies behind the region", state_behind_region, NULL, NULL, NULL};
     return _cmocka_run_group_tests("page sources", tests, n, NULL, NULL);
 }

@@ -197,10 +197,13 @@ static void test_join(void **state)
             for (size_t with_rest = 0; with_rest < 2; with_rest++) {
                 if (!open_bench(&bench, *state, "arena"))
                     skip();
-                char *far = take(&bench, 60 * PAGE + 100), *edge = take(&bench, 30 * PAGE + 100);
+                char *last = take(&bench, LARGE), *far = take(&bench, 60 * PAGE + 100),
+                     *edge = take(&bench, 30 * PAGE + 100);
                 char *near = take(&bench, 60 * PAGE), *top = take(&bench, 30 * PAGE);
                 char *middle = take(&bench, (REGION / PAGE - bench.pages.out - 4 * with_rest) * PAGE - 100);
                 assert_non_null(middle);
+                if (with_rest)
+                    give(&bench, last);
                 if (with_top)
                     give(&bench, top);
                 if (with_bottom) {
@@ -239,6 +242,46 @@ static void test_join_without_bottom(void **state)
         source->free_page(source->ctx, page, 1);
         close_bench(&bench);
     }
+}
+
+/* Behind what joined the heap grows on when pages come back there, where a free block may be the last. */
+static void test_grow_behind_joined(void **state)
+{
+    struct bench bench;
+    if (!open_bench(&bench, *state, "arena"))
+        skip();
+    const struct page_source *source = &bench.pages.source;
+    void *others = source->alloc_far(source->ctx, 4);
+    char *last = take(&bench, LARGE), *low = take(&bench, LARGE);
+    give(&bench, last);
+    const size_t left = REGION / PAGE - bench.pages.out;
+    assert_non_null(take(&bench, (left + 1) * PAGE - 200));
+    source->free_page(source->ctx, others, 4);
+    for (size_t i = 0; i < 3; i++)
+        (void)take(&bench, 4 * PAGE);
+    give(&bench, low);
+    close_bench(&bench);
+}
+
+/* Somebody else's pages stop the near end: what lies below bottom serves all the same. */
+static void test_far_serves_near(void **state)
+{
+    struct bench bench;
+    if (!open_bench(&bench, *state, "arena"))
+        skip();
+    const struct page_source *source = &bench.pages.source;
+    void *others = source->alloc_page(source->ctx, 10);
+    char *low = take(&bench, 50 * PAGE + 100);
+    char *next = take(&bench, 50 * PAGE + 100);
+    give(&bench, next);
+    const size_t left = REGION / PAGE - bench.pages.out, size = (left + 20) * PAGE;
+    char *p = bench.allocator->zalloc(bench.heap, size);
+    check_heap(&bench);
+    assert_true(p && p < low);
+    for (size_t i = 0; i < size; i++)
+        assert_int_equal(p[i], 0);
+    source->free_page(source->ctx, others, 10);
+    close_bench(&bench);
 }
 
 /* What is asked for cleared is so, where it lies across the ends too: what was at the far one is dirty. */
@@ -321,6 +364,8 @@ int main(void)
         OF_BOTH(test_join_cleared),
         OF_BOTH(test_join_without_bottom),
         OF_BOTH(test_give),
+        OF_BOTH(test_grow_behind_joined),
+        OF_BOTH(test_far_serves_near),
         OF_BOTH(test_refusals),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
