@@ -45,7 +45,7 @@ void pass_arena(struct bench *bench)
     const uint64_t done = loop_run(&loop, LOOP_PROGRESS, TOUCH_NONE);
     if (done < bench->plan.header->nsteps)
         bench_refused(bench, done);
-    const bool from_below = bench->region != NULL && bench->source.alloc_far == NULL; /* else the highest tells nothing */
+    const bool from_below = bench->region != NULL && bench->source.alloc_far == NULL;
     if (!(bench->allocator.allocator->caps & CAP_HOSTED))
         job->arena.span = from_below ? bench->watch.highest - (uintptr_t)bench->region : bench->watch.held_peak;
 }
