@@ -405,7 +405,7 @@ enum { OPT_TRIM, OPT_GIVE, TAGGED_OPTIONS };
         .name = NAME, .help = HELP, .type = OPTION_SIZE, .def = DEF, .min = GIVE_LEAST, .max = REQUEST_MAX             \
     }
 #define TAGGED_PAGES_OPTIONS                                                                                           \
-    [OPT_TRIM] = PAGES_OPTION("trim", 256 << 10, "free memory at the heap's end gives pages back from so much on"),    \
+    [OPT_TRIM] = PAGES_OPTION("trim", 256 << 10, "free memory at either end gives pages back from so much on"),        \
     [OPT_GIVE] = PAGES_OPTION("give", REQUEST_MAX, "a free block inside gives its pages back from this size on")
 
 static struct heap *create(const struct page_source *source, const struct heap_config *config)
