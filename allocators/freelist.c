@@ -16,6 +16,8 @@
  * Worst case    of memory, M live and n largest over smallest size: first fit M(1 + ceil(log2 n)), best fit M(n-2)
  *               (Robson 1977, as o1heap's README gives them). check() verifies the order, the tags and the count.
  */
+#include "allocators/links.h"
+
 #include "allocators/tags.h"
 
 enum fit { FIRST_FIT, NEXT_FIT, BEST_FIT, WORST_FIT };
@@ -108,6 +110,12 @@ static void index_remove(struct index *x, struct block *b)
     l->prev->next = l->next;
 }
 
+static inline void index_replace(struct index *x, struct block *b, const struct block *other)
+{
+    (void)x;
+    link_instead(link_of(b), link_of(other));
+}
+
 /* The first block of at least n bytes behind `from`, once around; NULL: none. */
 static struct block *first_behind(const struct index *x, struct link *from, size_t n)
 {
@@ -194,7 +202,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
 }
 
 #define INDEX_TWO_ENDS   false
-#define INDEX_REST_STAYS  true
+#define INDEX_REST_STAYS true
 #include "allocators/tagged.h"
 
 static const char *const fits[] = {"first", "next", "best", "worst", NULL};

@@ -54,6 +54,9 @@ static inline void link_instead(struct link *l, const struct link *other)
     prev->next = l;
 }
 
+/* Links reach every address. */
+#define LINK_REACH UINTPTR_MAX
+
 /* The head's address; the compiler would make it anew at each use. */
 static inline struct link *head_of(struct link *lists, size_t list)
 {

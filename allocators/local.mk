@@ -32,6 +32,7 @@ allocator_files = \
 	allocators/pool.c \
 	allocators/resize.c \
 	allocators/segfit.c \
+	allocators/short_links.h \
 	allocators/slab.c \
 	allocators/slab.h \
 	allocators/slab_caches.c \
@@ -102,6 +103,7 @@ allocator_tests = \
 	allocators/tests/page_map \
 	allocators/tests/page_sources \
 	allocators/tests/plugin \
+	allocators/tests/segfit \
 	allocators/tests/simple \
 	allocators/tests/slab \
 	allocators/tests/slob \
@@ -145,6 +147,9 @@ allocators_tests_plugin_SOURCES = allocators/tests/plugin.c allocators/tests/cou
 	allocators/tests/model.c allocators/tests/model.h
 allocators_tests_plugin_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_plugin_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
+allocators_tests_segfit_SOURCES = allocators/tests/segfit.c $(allocator_test_files)
+allocators_tests_segfit_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
+allocators_tests_segfit_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)
 allocators_tests_simple_SOURCES = allocators/tests/simple.c $(allocator_test_files)
 allocators_tests_simple_CFLAGS = $(AM_CFLAGS) $(CMOCKA_CFLAGS)
 allocators_tests_simple_LDADD = allocators/liballoc.a $(CMOCKA_LIBS)

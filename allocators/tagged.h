@@ -3,8 +3,8 @@
  *
  * What freelist, segfit and tlsf share: regions of pages, cutting a block to size, merging a released one with both
  * neighbours at once, growing, giving pages back, resizing in place, alignment, walk and check. They differ in how they
- * find a free block, and that alone is theirs; so a comparison of them compares just that. This file is included after
- * the includer has defined
+ * find a free block, and in the links that takes; so a comparison of them compares just that. This file is included
+ * after the includer has defined
  *
  *   struct index                                              what it keeps of its free blocks
  *   size_t index_bytes(const uint64_t *opt)                   what it needs in all, struct index or more
@@ -17,6 +17,7 @@
  *                                                             both sizes are at least that, and belong together
  *   void index_insert(struct index *, size_t list, struct block *)      the block is free, its tags are set
  *   void index_remove(struct index *, struct block *)
+ *   void index_replace(struct index *, struct block *, const struct block *other)   takes the place of another
  *   #define INDEX_QUICK                                       below so many bytes, each size has a list of its own,
  *   size_t index_exact(size_t size)                           this,
  *   struct block *index_take_exact(struct index *, size_t list)         from which a block is removed; NULL: none
@@ -225,7 +226,7 @@ static inline void *cut_first(struct heap *h, size_t list, struct block *b, size
     if (rest < INDEX_NEAR) {
         to = index_near(&h->index, free, rest);
     } else if (index_same_list(&h->index, size, rest)) {
-        link_instead(link_of(free), link_of(b));
+        index_replace(&h->index, free, b);
         return payload(b);
     } else {
         to = index_list(&h->index, rest);
@@ -260,7 +261,7 @@ OUT_OF_LINE void *alloc_shared(struct heap *h, size_t size, bool apart)
     if (!b)
         return alloc_larger(h, list, n, apart);
     if (INDEX_REST_STAYS && !fits_whole(b, n)) {
-        link_instead(link_of(split(b, n, size_of(b) - n)), link_of(b));
+        index_replace(&h->index, split(b, n, size_of(b) - n), b);
         return payload(b);
     }
     index_remove(&h->index, b);

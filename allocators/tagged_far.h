@@ -41,10 +41,7 @@ static void set_bottom(struct heap *h, size_t size)
 
 static void *take_far_pages(struct heap *h, size_t bytes)
 {
-    void *pages = h->source.alloc_far(h->source.ctx, bytes >> h->page_log2);
-    if (pages)
-        h->held += bytes;
-    return pages;
+    return pages_in_reach(h, h->source.alloc_far(h->source.ctx, bytes >> h->page_log2), bytes);
 }
 
 /* Takes pages that touch the far region, and so make a bottom of at least n bytes. */

@@ -49,18 +49,28 @@ static inline void insert(struct heap *h, struct block *b, size_t size)
 /* ---- Pages ----------------------------------------------------------------------------------------------------------
  */
 
-static void *take_pages(struct heap *h, size_t bytes)
-{
-    void *pages = h->source.alloc_page(h->source.ctx, bytes >> h->page_log2);
-    if (pages)
-        h->held += bytes;
-    return pages;
-}
-
 static void give_pages(struct heap *h, void *pages, size_t bytes)
 {
     h->held -= bytes;
     h->source.free_page(h->source.ctx, pages, bytes >> h->page_log2);
+}
+
+/* As if there had been none, if the pages lie where the links of the index do not reach: then they go back. */
+static void *pages_in_reach(struct heap *h, void *pages, size_t bytes)
+{
+    if (!pages)
+        return NULL;
+    h->held += bytes;
+    const uint64_t place = (uint64_t)(uintptr_t)pages - (uintptr_t)&h->index + LINK_REACH;
+    if (LINK_REACH >= UINTPTR_MAX || place <= 2 * LINK_REACH - bytes)
+        return pages;
+    give_pages(h, pages, bytes);
+    return NULL;
+}
+
+static void *take_pages(struct heap *h, size_t bytes)
+{
+    return pages_in_reach(h, h->source.alloc_page(h->source.ctx, bytes >> h->page_log2), bytes);
 }
 
 static inline struct region *own_region(const struct heap *h)

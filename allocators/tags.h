@@ -5,6 +5,8 @@
  *   used block   [ head ][ payload .................................... ]       head = bytes | flags
  *   free block   [ head ][ next ][ prev ] ...................... [ foot ]       foot = bytes
  *
+ * Included after links.h or short_links.h, which say how wide a link is.
+ *
  * A tag is 32 bits wide: half a word on 64-bit, where that saves 4 bytes a block on average, as payloads stand at
  * multiples of 16. A fence, a used block of no size, ends each run of blocks.
  *
@@ -14,7 +16,7 @@
 #ifndef HEAPBENCH_TAGS_H
 #define HEAPBENCH_TAGS_H
 
-#include "allocators/links.h"
+#include "allocators/alloc.h"
 
 typedef uint32_t tag_t;
 
@@ -22,7 +24,7 @@ enum { FREE = 1, PREV_FREE = 2, EDGE = 4, FLAGS = 7 }; /* EDGE: of a run, its fi
 
 #define UNIT        HEAP_ALIGN
 #define TAG         sizeof(tag_t)
-#define MIN_BLOCK   (2 * UNIT)                            /* head, two links, foot */
+#define MIN_BLOCK   ALLOC_ROUND_UP(TAG + sizeof(struct link) + TAG, UNIT) /* head, two links, foot */
 #define RUN_MAX     ((size_t)UINT32_MAX & ~(size_t)FLAGS) /* bytes of a run, so that a tag can hold any block */
 #define REQUEST_MAX (RUN_MAX / 2)
 
@@ -30,7 +32,6 @@ struct block {
     tag_t head; /* a struct link follows while it is free, with no padding between */
 };
 
-_Static_assert(TAG + sizeof(struct link) + TAG <= MIN_BLOCK, "a free block holds its links and tags");
 _Static_assert(UNIT > FLAGS, "sizes are multiples of UNIT and leave the flags their bits");
 
 /* Bytes from this head to the next. */

@@ -23,6 +23,8 @@
  *               has all blocks of nearly 2^(FLI+1) bytes and more, only the first is looked at. check() verifies tags,
  *               lists and bitmaps; tests/tlsf.c the mapping and both searches.
  */
+#include "allocators/links.h"
+
 #include "allocators/tags.h"
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)
@@ -113,6 +115,12 @@ static inline void index_remove(struct index *x, struct block *b)
     unmark(&x->marks, (size_t)(next - x->lists) & -(size_t)emptied, emptied); /* or any, as nothing is unmarked */
 }
 
+static inline void index_replace(struct index *x, struct block *b, const struct block *other)
+{
+    (void)x;
+    link_instead(link_of(b), link_of(other));
+}
+
 static inline void index_take_first(struct index *x, size_t list, struct block *b)
 {
     unmark(&x->marks, list, pop_from_list(head_of(x->lists, list), link_of(b)));
@@ -179,7 +187,7 @@ static const char *index_check(const struct index *x, size_t nblocks)
 }
 
 #define INDEX_TWO_ENDS   true
-#define INDEX_REST_STAYS  false
+#define INDEX_REST_STAYS false
 #include "allocators/tagged.h"
 
 static const char *const searches[] = {"tight", "round", NULL};
