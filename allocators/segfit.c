@@ -7,9 +7,9 @@
  * four are looked at. Small blocks are cut from the front of a larger one and large ones from its back, or from the far
  * end of the heap (tagged_far.h), so that like lie with like. Blocks have boundary tags and merge at once (tagged.h).
  *
- * Links are of 32 bits (short_links.h): for a block of 16 bytes, and an index of half a page, the smallest arena of 27
- * recordings of compilers is 0.9 % of the peak smaller than with pointers, in the mean. They bound the heap: pages 8
- * GiB from its first and farther are not used.
+ * Links are of 32 bits (short_links.h): for blocks of 16 bytes, and an index of half a page, the smallest arena of 27
+ * recordings of compilers is 0.9 % of the peak smaller, in the mean. They bound the heap: pages 8 GiB from its first
+ * and farther are not used, and so no block lies apart in a larger arena.
  *
  * Follows the bins of D. Lea's malloc ("A memory allocator", 1996), and the bitmaps over lists of TLSF (Masmano,
  * Ripoll, Crespo, Real, ECRTS 2004).
@@ -19,21 +19,22 @@
  * Worst case    as best fit's, which no bound better than M(n-2) is known for (Robson 1977). check() verifies every
  *               tag, list and bitmap.
  */
-#define EXACT      80 /* sizes, 1, 2, ... 79 units, have lists of their own, requests of 1 KB among them (64-bit) */
+#define EXACT      80 /* units; smaller sizes have lists of their own, requests of 1 KB among them (64-bit) */
 #define EXACT_LOG2 6  /* of it, rounded down */
 #define SPLIT_LOG2 4  /* 2^this lists of several sizes per power of two, from EXACT on */
-#define LAST_STEP  24 /* of the largest size: see index_list() */
-#define RANGED     (2 * EXACT - ((EXACT_LOG2 - SPLIT_LOG2) << SPLIT_LOG2) - (EXACT >> (EXACT_LOG2 - SPLIT_LOG2)))
-#define NLISTS     (RANGED + (LAST_STEP << SPLIT_LOG2) + (2 << SPLIT_LOG2))
-#define FIRST_LIST 2 /* of a size u in units, 2u is its list in the heap's lower half, 2u + 1 that in the upper */
+#define LAST_STEP  24 /* of the largest size, with units of 8: see index_list() */
+#define FIRST_LIST 2  /* of a size of u units, 2u is its list in the heap's lower half, 2u + 1 that in the upper */
+#define SCAN       4  /* blocks looked at on a list of several sizes, where any may be too small */
+
+/* What index_list() adds, to make the list of EXACT units follow those before. */
+#define SHIFT      (2 * EXACT - ((EXACT_LOG2 - SPLIT_LOG2) << SPLIT_LOG2) - (EXACT >> (EXACT_LOG2 - SPLIT_LOG2)))
+#define NLISTS     (SHIFT + (LAST_STEP << SPLIT_LOG2) + (2 << SPLIT_LOG2))
 #define MARK_WORDS ((NLISTS + 63) / 64)
-#define SCAN       4 /* blocks looked at on a list of several sizes, where any may be too small */
 
 #include "allocators/marks.h"
 #include "allocators/short_links.h"
 
-/* Which needs to know the links. */
-#include "allocators/tags.h"
+#include "allocators/tags.h" /* needs struct link */
 
 _Static_assert(RUN_MAX / UNIT >> LAST_STEP < 2 << SPLIT_LOG2, "there is a list for every size");
 
@@ -82,7 +83,7 @@ static inline size_t index_list(const struct index *x, size_t size)
     (void)x;
     uint32_t units = (uint32_t)(size / UNIT);
     unsigned step = (31u ^ (unsigned)__builtin_clz(units)) - SPLIT_LOG2;
-    return RANGED + (step << SPLIT_LOG2) + (units >> step);
+    return SHIFT + (step << SPLIT_LOG2) + (units >> step);
 }
 
 /* Last in, first out, for the cache. */

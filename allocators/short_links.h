@@ -5,15 +5,17 @@
  * A link is an offset in units of 4 bytes from the heads of the lists, which so reaches LINK_REACH bytes to either
  * side. A head is the half of a link that leads on, as nothing looks for a last block, and its offset is the list's
  * number. The first two heads are no lists but the end of all, at offset 0, which is written to as if it were a block:
- * thus no operation asks whether there is a next one. Each is O(1) and without a branch. Included after the includer
- * has defined NLISTS, with those two; all zero is all empty.
+ * thus no operation asks whether there is a next one. Every operation is O(1) and without a branch. Included after the
+ * includer has defined NLISTS, with those two; all zero is all empty. Blocks lie behind the heads or before them: taken
+ * as positive, an offset of theirs is at least NLISTS.
  */
 #ifndef HEAPBENCH_SHORT_LINKS_H
 #define HEAPBENCH_SHORT_LINKS_H
 
 #include "allocators/alloc.h"
 
-struct link {
+/* A head is written to as one too, and so the compiler must not take them for different things. */
+struct __attribute__((may_alias)) link {
     int32_t next, prev;
 };
 
@@ -24,7 +26,7 @@ struct lists {
 #define LINK_LOG2  2
 #define LINK_REACH ((uint64_t)INT32_MAX << LINK_LOG2)
 
-/* Not for offset 0. */
+/* At offset 0 is no block, but it may be written to. */
 static inline struct link *link_at(const struct lists *x, int32_t offset)
 {
     return (struct link *)((uintptr_t)x + ((uintptr_t)(intptr_t)offset << LINK_LOG2));
@@ -45,8 +47,7 @@ static inline void push_on_list(struct lists *x, size_t list, struct link *l)
     x->heads[list] = self;
 }
 
-/* Takes l out. True: the list is empty now, and *list is its number; else it is 0. No block has an offset less than a
- * list's number, taken as positive. */
+/* Takes l out. True: the list is empty now, and *list is its number; else it is 0. */
 static inline bool unlink_from_list(struct lists *x, const struct link *l, size_t *list)
 {
     int32_t next = l->next, prev = l->prev;

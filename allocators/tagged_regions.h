@@ -55,7 +55,7 @@ static void give_pages(struct heap *h, void *pages, size_t bytes)
     h->source.free_page(h->source.ctx, pages, bytes >> h->page_log2);
 }
 
-/* As if there had been none, if the pages lie where the links of the index do not reach: then they go back. */
+/* The pages; NULL, and they go back, if they lie beyond the reach of the index's links. */
 static void *pages_in_reach(struct heap *h, void *pages, size_t bytes)
 {
     if (!pages)

@@ -23,13 +23,15 @@ static uint64_t with_room(uint64_t times, const struct plan_header *header)
 /*
  * Generous, for pages cost nothing until they are touched, and a few pages held in bad places can waste the addresses
  * of many times the peak: sixty-four times the peak of live, or a quarter of the machine's memory where that is less,
- * since an allocator that reuses nothing touches it all; eight times the peak in any case.
+ * since an allocator that reuses nothing touches it all, or what segfit's links reach; eight times the peak in any
+ * case.
  */
 static uint64_t arena_for(const struct plan_header *header)
 {
     const uint64_t memory = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     const uint64_t wanted = with_room(64, header), least = with_room(8, header);
-    const uint64_t bytes = wanted < memory / 4 ? wanted : memory / 4;
+    const uint64_t reach = UINT64_C(8) << 30, most = memory / 4 < reach ? memory / 4 : reach;
+    const uint64_t bytes = wanted < most ? wanted : most;
     return bytes > least ? bytes : least;
 }
 
