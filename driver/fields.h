@@ -53,6 +53,7 @@
 #define FIELD_CPU         "cpu"
 #define FIELD_PINNED      "pinned"
 #define FIELD_REALTIME    "realtime"
+#define FIELD_OWN_TEXT    "code_on_own_pages"
 #define FIELD_RANDOMIZED  "address_randomisation"
 #define FIELD_ARENA_FIXED "arena_at_fixed_address"
 #define FIELD_RUNNER      "runner"

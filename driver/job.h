@@ -180,6 +180,7 @@ struct job {
     uint32_t randomized;            /* address randomisation could not be turned off */
     uint32_t unpinned;              /* the CPU could not be chosen */
     uint32_t realtime;              /* timed passes: it had real-time priority */
+    uint32_t own_text;              /* timed passes: its code had pages of its own */
     uint32_t arena_moved;           /* the arena could not have its fixed address */
     uint64_t arena_address;         /* where it is, 0 without one */
     volatile uint64_t step;         /* where the run is; in the timed passes only when diagnosing */

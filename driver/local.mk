@@ -43,6 +43,7 @@ worker_files = \
 	driver/line.c driver/line.h \
 	driver/memory_load.c driver/memory_load.h \
 	driver/oracle.c driver/oracle.h \
+	driver/own_text.c driver/own_text.h \
 	driver/packing.c driver/packing.h \
 	driver/pages.c driver/pages.h \
 	driver/plant.c driver/plant.h \
@@ -229,7 +230,7 @@ TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test \
-	driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
+	driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
 	driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
@@ -243,6 +244,8 @@ driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
 driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_packing_test_LDADD = $(driver_test_libs)
+driver_tests_own_text_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_own_text_test_LDADD = $(driver_test_libs)
 driver_tests_repetitions_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_repetitions_test_LDADD = $(driver_test_libs)
 driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)

@@ -166,6 +166,7 @@ static json_t *settings_object(const struct run *run)
     json_object_set_new(object, FIELD_CPU, job->cpu < 0 ? json_null() : json_integer(job->cpu));
     json_object_set_new(object, FIELD_PINNED, json_boolean(job->cpu >= 0 && !job->unpinned));
     json_object_set_new(object, FIELD_REALTIME, json_boolean(job->realtime));
+    json_object_set_new(object, FIELD_OWN_TEXT, json_boolean(job->own_text));
     json_object_set_new(object, FIELD_RANDOMIZED, json_boolean(job->randomized));
     json_object_set_new(object, FIELD_ARENA_FIXED,
                         job->arena_address == 0 ? json_null() : json_boolean(!job->arena_moved));

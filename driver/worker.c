@@ -22,6 +22,7 @@
 #include "driver/icount/icount.h"
 #include "driver/op.h"
 #include "driver/oracle.h"
+#include "driver/own_text.h"
 #include "driver/timer.h"
 
 /* Far from where Linux puts programs, their heaps, libraries and stacks, and below 2^39 for small aarch64 kernels. */
@@ -157,9 +158,9 @@ bool bench_may_walk(const struct bench *bench, uint64_t step)
 
 /* ---- Setting up ------------------------------------------------------------------------------------------------ */
 
-/* Real-time priority, as far as that is allowed: who else wants the processor waits for the end of the run, and does not
- * empty its caches and branch predictors in between. The kernel keeps a share for others, and what this process starts
- * does without. */
+/* Real-time priority, as far as that is allowed: who else wants the processor waits for the end of the run, and does
+ * not empty its caches and branch predictors in between. The kernel keeps a share for others, and what this process
+ * starts does without. */
 static bool take_precedence(void)
 {
     const struct sched_param least = {.sched_priority = sched_get_priority_min(SCHED_FIFO)};
@@ -270,6 +271,8 @@ static void set_up(struct bench *bench)
     bench_guard(bench);
     find_left(bench);
     map_arena(bench);
+    if (pass_is_timed(job->pass))
+        job->own_text = own_text(); /* a plug-in's too, which is loaded by now */
 }
 
 int worker_main(const char *job_fd)

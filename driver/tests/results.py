@@ -279,8 +279,14 @@ with tempfile.TemporaryDirectory() as folder:
         "a CPU that is not there is said",
         result.stderr,
     )
-    result = replay("--alloc=null", "--runs=1", "--randomize", "--json=-", small)
+    result = replay("--alloc=null,pool", "--runs=1", "--randomize", "--json=-", small)
     ok(all(row["settings"]["address_randomisation"] for row in rows(result.stdout)), "--randomize is in the rows", result.stdout)
+    timed = {row["pass"]: row["settings"]["code_on_own_pages"] for row in rows(result.stdout)}
+    ok(
+        timed["throughput"] and timed["latency"] and not timed["space"],
+        "the code of timed runs is on pages of its own, and that is in the rows",
+        timed,
+    )
 
 result = replay("--alloc=null", "--runs=1", "--json=-", small, env={**os.environ, "HEAPBENCH_RUNNER": "/usr/bin/env RUN=1"})
 ok(
