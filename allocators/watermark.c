@@ -40,7 +40,7 @@ _Static_assert(HEAP_ALIGN == 2 * WORD, "a block's word fits the gap before an al
 _Static_assert(sizeof(struct run) + sizeof(struct heap) + WORD + HEAP_ALIGN <= 4096, "a page holds a heap");
 
 static const struct alloc_option watermark_options[] = {
-    {"grow", "bytes taken from the page source at once, at least", OPTION_SIZE, 16384, 4096, UINT64_C(1) << 30, NULL},
+    {"grow", "bytes taken from the page source at once, at least", OPTION_SIZE, 65536, 4096, UINT64_C(1) << 30, NULL},
     {.name = NULL},
 };
 

@@ -146,10 +146,10 @@ def near(values, expected):
 
 
 # Johnstone and Wilson's measures by hand. watermark puts blocks side by side, each with a word, at multiples of 16
-# bytes, behind some 200 bytes of its own. It has a page at first, and when a block does not fit takes 16 KiB, or pages
-# for the whole block when that is more. All that is live is written, so that it is touched.
+# bytes, behind some 200 bytes of its own. It has a page at first, and when a block does not fit takes the 16 KiB it
+# is told, or pages for the whole block when that is more. All that is live is written, so that it is touched.
 hand = trace(["malloc 0x1 2000", "malloc 0x2 4000", "free 0x1", "malloc 0x3 20000", "free 0x3", "malloc 0x4 18000", "free 0x2", "free 0x4"])
-space = rows(replay("--alloc=watermark", "--touch=all", "--passes=space", "--json=-", hand).stdout)[0]["figures"]
+space = rows(replay("--alloc=watermark:grow=16K", "--touch=all", "--passes=space", "--json=-", hand).stdout)[0]["figures"]
 foreign = rows(replay("--alloc=libc", "--passes=space", "--json=-", hand).stdout)[0]
 live = [2000, 6000, 4000, 24000, 4000, 22000, 18000, 0]
 behind = [200 + used for used in (2016, 6032, 6032, 26048, 26048, 44064, 44064, 44064)]
