@@ -17,7 +17,6 @@
  *               (Robson 1977, as o1heap's README gives them). check() verifies the order, the tags and the count.
  */
 #include "allocators/links.h"
-
 #include "allocators/tags.h"
 
 enum fit { FIRST_FIT, NEXT_FIT, BEST_FIT, WORST_FIT };

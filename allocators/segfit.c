@@ -33,8 +33,7 @@
 
 #include "allocators/marks.h"
 #include "allocators/short_links.h"
-
-#include "allocators/tags.h" /* needs struct link */
+#include "allocators/tags.h"
 
 _Static_assert(RUN_MAX / UNIT >> LAST_STEP < 2 << SPLIT_LOG2, "there is a list for every size");
 

@@ -24,7 +24,6 @@
  *               lists and bitmaps; tests/tlsf.c the mapping and both searches.
  */
 #include "allocators/links.h"
-
 #include "allocators/tags.h"
 
 #define UNIT_LOG2 (sizeof(void *) == 8 ? 4u : 3u)

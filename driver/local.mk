@@ -230,8 +230,8 @@ TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test \
-	driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test driver/tests/study_test \
-	driver/tests/touch_test
+	driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test \
+	driver/tests/study_test driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
 driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -242,10 +242,10 @@ driver_tests_board_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_board_test_LDADD = $(driver_test_libs)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
-driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
-driver_tests_packing_test_LDADD = $(driver_test_libs)
 driver_tests_own_text_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_own_text_test_LDADD = $(driver_test_libs)
+driver_tests_packing_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_packing_test_LDADD = $(driver_test_libs)
 driver_tests_repetitions_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_repetitions_test_LDADD = $(driver_test_libs)
 driver_tests_shadow_test_CPPFLAGS = $(driver_test_cppflags)
