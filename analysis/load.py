@@ -62,7 +62,7 @@ class Results:
     problems: list[Problem] = field(default_factory=list)
     hot_left_out: int = 0  # rows that were measured while the machine slowed itself down, and again later: not in table
     hot_kept: int = 0  # those that were not measured again
-    shared: int = 0  # rows that were measured while somebody else had a part of the processor core
+    shared: int = 0  # rows that were measured while somebody else had a part of the processor core or of its last cache
 
     def of_pass(self, name: str) -> pd.DataFrame:
         """The rows of one pass that were done."""
@@ -77,12 +77,15 @@ class Results:
 
 
 def memory_text(rows: pd.DataFrame) -> str:
-    """How fast memory was at one time and at another, which no run can wait for."""
+    """How fast what the core's own caches do not hold was at one time and at another."""
     loads = pd.to_numeric(rows["memory_load_ns"]).dropna()
     if loads.empty:
-        return "how long a load from memory took is not known"
+        return "how long a load from beyond the core's own caches took is not known"
     least, low, high, most = loads.quantile([0, 0.25, 0.75, 1])
-    return f"a load from memory took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to {most:.0f} ns in all"
+    return (
+        f"a load from beyond the core's own caches took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to "
+        f"{most:.0f} ns in all"
+    )
 
 
 def latency_unit(figures: Mapping[str, Any]) -> str:
@@ -223,7 +226,7 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "reason": row["reason"],
         "op": row["op"],
         "throttled": bool(row.get("throttled")),
-        "shared": bool(core and core["shared"]),
+        "shared": bool(core and (core["shared"] or core.get("cache_shared"))),
         "memory_load_ns": core["memory_load_ns"] if core else None,
         "repetition": row.get("repetition", 0),
         "figures": row["figures"] or {},

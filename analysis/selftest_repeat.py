@@ -2,10 +2,11 @@
 
 Two figures that have to agree, and beside each others that show how noisy the machine was: the time, of each run the
 sum of the trace's parts in their fastest repetition, then the median of the runs; the fastest of these runs; the same
-in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from memory,
-in which no allocator has a part: where that is not the same in both sweeps, no time can be but of a heap that fits the
-core's own caches. Then the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its
-block's runs so far, and the least of all rows counts), and the slowest call seen.
+in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from beyond
+the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
+a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
+the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its block's runs so far,
+and the least of all rows counts), and the slowest call seen.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ FIGURES = (
     Repeated("time of the fastest run", "throughput", "ns_per_op", "min", "ns/op", None),
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
-    Repeated("a load from memory", "throughput", MEMORY, "median", "ns", None),
+    Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "min", "ns", 0.10),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )
@@ -69,9 +70,15 @@ class Agreement:
         return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
 
 
+def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
+    """The runs that had the core and the last cache for themselves; all, where fewer than FEWEST_RUNS had."""
+    alone = (~rows["shared"]).groupby([rows[name] for name in CELL], sort=False).transform("sum")
+    return rows[~rows["shared"] | (alone < FEWEST_RUNS)]
+
+
 def unsteady(results: Results) -> Cells:
     """Those whose median time is not known to within STEADY yet, by the sign test's interval."""
-    rows = results.figure("throughput", "ns_per_op")
+    rows = _undisturbed(results.figure("throughput", "ns_per_op"))
     return [
         cell
         for cell, values in rows.groupby(["trace", "spec"], sort=False)["value"]
@@ -94,6 +101,8 @@ def _values(results: Results, figure: Repeated) -> pd.DataFrame:
         rows = rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
     else:
         rows = results.figure(figure.pass_name, figure.figure)
+    if figure.pass_name == "throughput":
+        rows = _undisturbed(rows)
     return rows.groupby(CELL, sort=False)["value"].agg(value=figure.of_runs, runs="count")
 
 

@@ -59,8 +59,8 @@ struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struc
 /* Takes a replay that counts, the index-th so far; from 0 again where those before no longer count. */
 typedef void bench_keep(struct bench *bench, const struct replay_time *time, uint32_t index);
 
-/* Replays until enough was timed, and hands `keep` the replays that count: those in which the core was whole, as long
- * as there are such; see repetitions.c. Fills job->repetitions. */
+/* Replays until enough was timed, and hands `keep` the replays that count: those in which the core was whole and the
+ * last cache the run's own, as long as there are such; see repetitions.c. Fills job->repetitions. */
 void bench_repeat(struct bench *bench, uint64_t replay(const struct bench *), bench_keep *keep);
 
 /* Ends the worker: what the allocator did wrong at `step` (or NO_STEP), in words. */

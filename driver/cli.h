@@ -39,7 +39,7 @@ struct cli {
     uint64_t seed;
     double timeout_s, limit_s; /* of one run; of one allocator on one trace */
     double timed_s;            /* of one throughput run, at least */
-    double settle_s;           /* to replay on while the core is shared; 0: no longer than --timed; or SETTLE_AUTO */
+    double settle_s;           /* to replay on while the core or the last cache is shared; 0: not; or SETTLE_AUTO */
     double cooldown_s;         /* to wait for a throttled machine before a run is done again; 0: never again */
     const char *emulated;      /* by what, in words; "no"; NULL: to be found out */
     enum clock_wish clock;

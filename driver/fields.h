@@ -204,6 +204,7 @@
 #define FIELD_THROTTLE_EVENTS   "throttle_events"
 #define FIELD_CORE              "core"
 #define FIELD_SHARED            "shared"
+#define FIELD_CACHE_SHARED      "cache_shared"
 #define FIELD_LEFT_OUT          "repetitions_left_out"
 #define FIELD_LOAD              "memory_load_ns"
 

@@ -67,16 +67,26 @@ enum outcome {
 #define STEP_DESTROY     (UINT64_MAX - 2) /* in destroy(), or releasing what is left before it */
 #define STEP_IS_OP(step) ((step) < STEP_DESTROY)
 
+/* The sizes by which the last cache is looked at, and what was found; see last_cache.h. */
+struct last_cache_known {
+    uint64_t far_bytes, near_bytes; /* near 0: there is none, or none that can be told from the core's own */
+    double far_ns, near_ns;         /* the least time of a load; 0: not known */
+};
+
 /* The replays of a timed pass; see repetitions.c. */
 struct repetitions {
-    uint32_t warmups;   /* before the first timed one */
-    uint32_t count;     /* that count, each from an empty heap */
-    uint32_t left_out;  /* that do not, as the core was shared */
-    uint32_t shared;    /* it was in those that count too, for want of others */
-    uint64_t waited_ns; /* in replays left out: the limit is not about them */
-    double whole;       /* struct core's, as far as it is known now */
-    double clock_hz;    /* the core's, the mean over those that count; 0: it was not watched */
-    double load_ns;     /* a load from memory, the mean of one before and one after all */
+    uint32_t warmups;         /* before the first timed one */
+    uint32_t count;           /* that count, each from an empty heap */
+    uint32_t left_out;        /* that do not, as the core or the last cache was shared */
+    uint32_t shared;          /* the core was in those that count too, for want of others */
+    uint32_t cache_shared;    /* others filled the last cache before or after those that count, for want of others */
+    uint32_t pad;             /* the same layout in 32 and 64 bits */
+    uint64_t waited_ns;       /* in replays left out for the core: the limit is not about them */
+    uint64_t cache_waited_ns; /* until others left the last cache: nor about that */
+    double whole;             /* struct core's, as far as it is known now */
+    double clock_hz;          /* the core's, the mean over those that count; 0: it was not watched */
+    double load_ns;           /* a load from the last cache, the slower of one before and one after all */
+    struct last_cache_known cache; /* as far as it is known now */
 };
 
 struct throughput_result {
@@ -159,17 +169,19 @@ struct job {
     uint32_t diagnose;    /* keep `step` current and watch the page source, at the cost of time */
     uint32_t keep_random; /* leave address randomisation on */
     uint32_t plant;       /* enum plant: verify, at the op plant_step */
-    uint32_t watch_core;  /* throughput and latency: leave out replays in which the core was shared */
+    uint32_t watch_core;  /* throughput and latency: leave out replays in which it, or the last cache, was shared */
     uint32_t unit;        /* enum latency_unit */
     uint32_t batch_ops;   /* latency: LATENCY_NS_PER_OP, at most so many ops timed together; else 1 */
     int32_t cpu;          /* to pin to; -1: none */
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t plant_step; /* NO_STEP: none */
     uint64_t arena_bytes;
-    uint64_t timed_ns;  /* throughput and latency: repeat until this much was timed */
-    uint64_t limit_ns;  /* begin no other replay after this long; one is measured in any case */
-    uint64_t settle_ns; /* replay so much longer when the core is shared */
-    double whole;       /* struct core's, from runs before; 0: not known */
+    uint64_t timed_ns;             /* throughput and latency: repeat until this much was timed */
+    uint64_t limit_ns;             /* begin no other replay after this long; one is measured in any case */
+    uint64_t settle_ns;            /* replay so much longer when the core is shared */
+    uint64_t cache_settle_ns;      /* and wait so long when the last cache is */
+    double whole;                  /* struct core's, from runs before; 0: not known */
+    struct last_cache_known cache; /* from runs before */
     char allocator[JOB_SPEC_CHARS], pages[JOB_SPEC_CHARS];
     char guard[JOB_SPEC_CHARS];   /* the debugging layer with its options; "": none */
     char preload[JOB_SPEC_CHARS]; /* a library for LD_PRELOAD; "": none */

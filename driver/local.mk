@@ -38,10 +38,10 @@ worker_files = \
 	driver/core.c driver/core.h \
 	driver/cycles.c driver/cycles.h \
 	driver/heap_map.c driver/heap_map.h \
+	driver/last_cache.c driver/last_cache.h \
 	driver/latency.c \
 	driver/libc_heap.c driver/libc_heap.h \
 	driver/line.c driver/line.h \
-	driver/memory_load.c driver/memory_load.h \
 	driver/oracle.c driver/oracle.h \
 	driver/own_text.c driver/own_text.h \
 	driver/packing.c driver/packing.h \
@@ -229,9 +229,9 @@ dist_check_SCRIPTS += $(driver_scripts)
 TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
-driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/numbers_test \
-	driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/shadow_test \
-	driver/tests/study_test driver/tests/touch_test
+driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/last_cache_test \
+	driver/tests/numbers_test driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test \
+	driver/tests/shadow_test driver/tests/study_test driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
 driver_test_cppflags = $(driver_libdriver_a_CPPFLAGS) $(CMOCKA_CFLAGS)
@@ -240,6 +240,8 @@ driver_tests_core_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_core_test_LDADD = $(driver_test_libs)
 driver_tests_board_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_board_test_LDADD = $(driver_test_libs)
+driver_tests_last_cache_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_last_cache_test_LDADD = $(driver_test_libs)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
 driver_tests_own_text_test_CPPFLAGS = $(driver_test_cppflags)

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "driver/clock.h"
+#include "driver/last_cache.h"
 #include "driver/list.h"
 #include "driver/sweep.h"
 #include "driver/table.h"
@@ -84,6 +85,7 @@ static int replay(struct cli *cli, struct error *error)
     struct sweep sweep = {
         .cli = cli, .host = &host, .launcher = &launcher, .rows = &rows, .progress = &progress, .random = cli->seed};
     sweep.watch_core = host.emulated[0] == '\0' && getenv("HEAPBENCH_RUNNER") == NULL;
+    sweep.cache = last_cache_of_cpu("", cli->cpu);
     board_open(&sweep.board, "", cli->cpu);
     sweep.cooldown.most_s = cli->cooldown_s;
     bool fine = true;

@@ -5,11 +5,16 @@
  * after it (see core.h), which are a millisecond of replays apart at least, so that they take less time than these:
  * figures of a shared core are of another machine, one slower by a third, and which of the two it is changes from one
  * minute to the next. While the core is shared, replays go on for JOB.settle_ns more; if it is shared still, those that
- * there are count, and the run says so. What cannot be waited for is only measured: how fast memory is.
+ * there are count, and the run says so.
+ *
+ * Nor should others have filled the last cache (see last_cache.h). A look at that drives out what the heap had there,
+ * so that there is one before all replays and one after them. For JOB.cache_settle_ns the run waits for the cache to be
+ * its own, and begins again when it was not at the end; then it goes on with the cache as it is, and says so.
  */
 #include "driver/bench.h"
 #include "driver/core.h"
-#include "driver/memory_load.h"
+#include "driver/last_cache.h"
+#include "driver/timer.h"
 
 #define LOOK_EVERY_NS 1000000
 
@@ -17,6 +22,7 @@ struct repeater {
     struct bench *bench;
     bench_keep *keep;
     struct core core;
+    struct last_cache cache;
     uint64_t spent_ns; /* in replays, but those that were waited in */
     uint64_t timed_ns; /* in replays that count */
     double clock_hz;   /* sum over those that count */
@@ -85,34 +91,85 @@ static void take_shared(struct repeater *repeater, const struct replay_time *tim
     count(repeater, time);
 }
 
+static void replay_until_enough(struct repeater *repeater, uint64_t replay(const struct bench *))
+{
+    struct job *job = repeater->bench->job;
+    look(repeater);
+    while (!done(repeater)) {
+        const bool before = repeater->whole;
+        const struct replay_time time = bench_replay(repeater->bench, replay);
+        repeater->since_ns += time.wall_ns;
+        if (repeater->since_ns >= LOOK_EVERY_NS)
+            look(repeater);
+        repeater->spent_ns += time.wall_ns;
+        if (job->repetitions.warmups < job->warmups && repeater->spent_ns < job->limit_ns)
+            job->repetitions.warmups++;
+        else if (before && repeater->whole)
+            take_whole(repeater, &time);
+        else
+            take_shared(repeater, &time);
+    }
+}
+
+/* Those that counted do no more. */
+static void begin_again(struct repeater *repeater)
+{
+    struct repetitions *result = &repeater->bench->job->repetitions;
+    result->left_out += result->count;
+    result->warmups = result->shared = result->count = 0;
+    repeater->timed_ns = repeater->spent_ns = 0;
+    repeater->clock_hz = 0;
+}
+
+/* All time since then but that for the core. */
+static uint64_t waited_for_cache_ns(const struct repeater *repeater, uint64_t begin_ns)
+{
+    return clock_ns() - begin_ns - repeater->bench->job->repetitions.waited_ns;
+}
+
+/* Looks until the last cache is the run's own. False: it is not, and has been waited for long enough. */
+static bool wait_for_cache(struct repeater *repeater, uint64_t begin_ns)
+{
+    struct job *job = repeater->bench->job;
+    for (;;) {
+        const bool ours = last_cache_is_ours(&repeater->cache);
+        job->repetitions.cache_waited_ns = waited_for_cache_ns(repeater, begin_ns);
+        if (ours || job->repetitions.cache_waited_ns >= job->cache_settle_ns)
+            return ours;
+    }
+}
+
+/* Replays while the last cache is the run's own, as far as that can be waited for. */
+static void replay_uncrowded(struct repeater *repeater, uint64_t replay(const struct bench *))
+{
+    const struct job *job = repeater->bench->job;
+    struct repetitions *result = &repeater->bench->job->repetitions;
+    const uint64_t begin_ns = clock_ns();
+    for (;;) {
+        const bool ours = wait_for_cache(repeater, begin_ns);
+        result->load_ns = repeater->cache.load_ns;
+        replay_until_enough(repeater, replay);
+        result->cache_shared = !last_cache_is_ours(&repeater->cache) || !ours;
+        result->load_ns = ALLOC_MAX(result->load_ns, repeater->cache.load_ns);
+        if (!result->cache_shared || waited_for_cache_ns(repeater, begin_ns) >= job->cache_settle_ns)
+            return;
+        begin_again(repeater);
+    }
+}
+
 void bench_repeat(struct bench *bench, uint64_t replay(const struct bench *), bench_keep *keep)
 {
     struct job *job = bench->job;
     struct repetitions *result = &job->repetitions;
     struct repeater repeater = {.bench = bench, .keep = keep};
-    struct memory_load load;
     if (job->watch_core) {
         core_open(&repeater.core, job->whole);
-        memory_load_open(&load, bench);
-        result->load_ns = memory_load_ns(&load) / 2;
+        last_cache_open(&repeater.cache, bench, &job->cache);
+        replay_uncrowded(&repeater, replay);
+    } else {
+        replay_until_enough(&repeater, replay);
     }
-    look(&repeater);
-    while (!done(&repeater)) {
-        const bool before = repeater.whole;
-        const struct replay_time time = bench_replay(bench, replay);
-        repeater.since_ns += time.wall_ns;
-        if (repeater.since_ns >= LOOK_EVERY_NS)
-            look(&repeater);
-        repeater.spent_ns += time.wall_ns;
-        if (result->warmups < job->warmups && repeater.spent_ns < job->limit_ns)
-            result->warmups++;
-        else if (before && repeater.whole)
-            take_whole(&repeater, &time);
-        else
-            take_shared(&repeater, &time);
-    }
-    if (job->watch_core)
-        result->load_ns += memory_load_ns(&load) / 2;
     result->whole = repeater.core.whole;
+    result->cache = repeater.cache.known;
     result->clock_hz = repeater.clock_hz / result->count;
 }

@@ -46,14 +46,15 @@ struct arena_study {
 struct cell {
     const char *text; /* as on the command line */
     struct allocator_spec spec;
-    bool added;          /* not asked for: null, as the floor */
-    bool passes[PASSES]; /* which to do */
-    bool failed, lacks;  /* the rest is left out; lacks: it was not the allocator that failed */
-    char why[840];       /* the failure, or what was left out for want of time; "" when there is nothing to say */
-    bool cut[PASSES];    /* runs were left out for want of time */
-    uint64_t spent_ns;   /* in all runs so far */
-    unsigned throttled;  /* timed runs that count although the machine was throttled in them */
-    unsigned shared;     /* timed runs that count although the core was shared in them */
+    bool added;            /* not asked for: null, as the floor */
+    bool passes[PASSES];   /* which to do */
+    bool failed, lacks;    /* the rest is left out; lacks: it was not the allocator that failed */
+    char why[840];         /* the failure, or what was left out for want of time; "" when there is nothing to say */
+    bool cut[PASSES];      /* runs were left out for want of time */
+    uint64_t spent_ns;     /* in all runs so far */
+    unsigned throttled;    /* timed runs that count although the machine was throttled in them */
+    unsigned shared;       /* timed runs that count although the core was shared in them */
+    unsigned cache_shared; /* and although the last cache was */
     struct space_result *space; /* NULL: not done */
     struct arena_study arena;
     struct throughput_study throughput;

@@ -129,12 +129,14 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
 
 /* ---- One run ----------------------------------------------------------------------------------------------------- */
 
-/* Unless told how long, waiting at most doubles the time that all runs take: a short sweep stays short. */
-static uint64_t settle_ns(const struct sweep *sweep)
+/* Unless told how long, waiting for the core and for the last cache at most doubles the time that all runs take: a
+ * short sweep stays short. */
+static uint64_t settle_ns(const struct sweep *sweep, uint64_t waited_ns)
 {
+    const uint64_t most_ns = sweep->spent_ns / 2;
     if (sweep->cli->settle_s != SETTLE_AUTO)
         return (uint64_t)(sweep->cli->settle_s * 1e9);
-    return ALLOC_MIN(UINT64_C(1000000000), sweep->spent_ns - ALLOC_MIN(sweep->spent_ns, sweep->waited_ns));
+    return ALLOC_MIN(UINT64_C(1000000000), most_ns - ALLOC_MIN(most_ns, waited_ns));
 }
 
 static void ask(struct job *job, const struct round *round, const struct cell *cell)
@@ -165,8 +167,13 @@ static void ask(struct job *job, const struct round *round, const struct cell *c
     job->timed_ns = (uint64_t)(cli->timed_s * 1e9);
     job->watch_core = round->sweep->watch_core && pass_is_timed(round->pass);
     if (job->watch_core && !round->sweep->settled_in_vain)
-        job->settle_ns = settle_ns(round->sweep);
+        job->settle_ns = settle_ns(round->sweep, round->sweep->waited_ns);
+    if (job->watch_core)
+        job->cache_settle_ns = settle_ns(round->sweep, round->sweep->cache_waited_ns);
+    if (round->sweep->cache_in_vain) /* a moment will do, and costs no more than the run */
+        job->cache_settle_ns = ALLOC_MIN(job->cache_settle_ns, job->timed_ns);
     job->whole = round->sweep->whole;
+    job->cache = round->sweep->cache;
     job->limit_ns = cell->spent_ns < limit_ns ? limit_ns - cell->spent_ns : 0;
     snprintf(job->allocator, sizeof job->allocator, "%s", cell->text);
     snprintf(job->isa, sizeof job->isa, "%s", cli->isa);
@@ -215,8 +222,6 @@ static void tell_once(struct sweep *sweep, const struct job *job)
 static void note_core(struct sweep *sweep, const struct job *job)
 {
     const struct repetitions *repetitions = &job->repetitions;
-    if (!job->watch_core)
-        return;
     sweep->whole = repetitions->whole;
     if (repetitions->shared && !sweep->told_shared) {
         sweep->told_shared = true;
@@ -227,6 +232,21 @@ static void note_core(struct sweep *sweep, const struct job *job)
                 job->cpu);
     }
     sweep->settled_in_vain = repetitions->shared;
+}
+
+/* The same of the last cache, for which runs wait less then. */
+static void note_cache(struct sweep *sweep, const struct job *job)
+{
+    const struct repetitions *repetitions = &job->repetitions;
+    sweep->cache = repetitions->cache;
+    if (repetitions->cache_shared && !sweep->told_cache) {
+        sweep->told_cache = true;
+        progress_clear(sweep->progress);
+        fprintf(stderr,
+                "replay: somebody else fills the processor's last cache: a heap that needs it takes up to a fifth "
+                "longer; such runs are marked; to wait longer for its end: --settle=SECONDS\n");
+    }
+    sweep->cache_in_vain = repetitions->cache_shared;
 }
 
 /* Whether the machine was throttled in the run, in words for people; that it cannot be told from before is said once.
@@ -261,10 +281,13 @@ static void measure(const struct round *round, struct cell *cell, struct run *ru
         arena_search(run, sweep->launcher, sweep->progress, &cell->arena);
     else
         run_do(run, sweep->launcher);
-    const uint64_t waited_ns = sweep->launcher->job->repetitions.waited_ns, spent_ns = clock_ns() - begin - waited_ns;
+    const struct repetitions *repetitions = &sweep->launcher->job->repetitions;
+    const uint64_t waited_ns = repetitions->waited_ns, cache_waited_ns = repetitions->cache_waited_ns;
+    const uint64_t spent_ns = clock_ns() - begin - waited_ns - cache_waited_ns;
     cell->spent_ns += spent_ns;
     sweep->spent_ns += spent_ns;
     sweep->waited_ns += waited_ns;
+    sweep->cache_waited_ns += cache_waited_ns;
     board_read(&sweep->board, &run->after);
 }
 
@@ -324,13 +347,16 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
         if (run.status == RUN_STOPPED)
             return false;
         tell_once(sweep, run.job);
-        if (run.status == RUN_DONE)
+        if (run.status == RUN_DONE && run.job->watch_core) {
             note_core(sweep, run.job);
+            note_cache(sweep, run.job);
+        }
         const bool marked =
             was_throttled(sweep, &run, what, sizeof what) && pass_is_timed(run.pass) && run.status == RUN_DONE;
         if (!marked || sweep->cli->cooldown_s == 0 || run.repetition == REPETITIONS) {
             cell->throttled += marked;
             cell->shared += run.status == RUN_DONE && run.job->repetitions.shared;
+            cell->cache_shared += run.status == RUN_DONE && run.job->repetitions.cache_shared;
             if (!keep_and_write(round, cell, &run))
                 return false;
             break;
@@ -425,6 +451,7 @@ bool sweep_trace(struct sweep *sweep, struct study *study, struct error *error)
     for (size_t i = 0; i < study->ncells; i++) {
         note_runs(&study->cells[i], "the machine was throttled", study->cells[i].throttled);
         note_runs(&study->cells[i], "the core was shared", study->cells[i].shared);
+        note_runs(&study->cells[i], "the last cache was shared", study->cells[i].cache_shared);
     }
     drop_table(round.ticks, ticks_bytes, round.ticks_fd);
     drop_table(round.counts, counts_bytes, round.counts_fd);

@@ -34,7 +34,13 @@ def measured(*args):
 
 def core_of_ones_own(memory_load_ns):
     """What a row says of its processor core."""
-    return {"shared": False, "repetitions_left_out": 0, "clock_hz": 3e9, "memory_load_ns": memory_load_ns}
+    return {
+        "shared": False,
+        "cache_shared": False,
+        "repetitions_left_out": 0,
+        "clock_hz": 3e9,
+        "memory_load_ns": memory_load_ns,
+    }
 
 
 def throughput_rows(times, memory_load_ns=100.0):

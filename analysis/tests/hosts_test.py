@@ -156,6 +156,15 @@ result = run("publish", written(on(rows, "desk")), "--output=shared.html")
 with open(os.path.join(work.name, "shared.html"), encoding="utf-8") as file:
     page = file.read()
 ok("2 rows were measured while somebody else had a part" in page, "the report says how many", result)
-ok("; a load from memory took " in page, "and how fast memory was")
+ok("; a load from beyond the core's own caches took " in page.replace("&#39;", "'"), "and how fast memory was")
+again[0]["condition"]["core"].update(shared=False, cache_shared=True)
+again[1]["condition"]["core"]["shared"] = False
+del again[1]["condition"]["core"]["cache_shared"]
+results = load([written(on(again, "desk"))])
+ok(
+    results.shared == 1 and not results.problems,
+    "so are rows of a shared last cache; rows of before that was looked at count as alone",
+    (results.shared, results.problems),
+)
 
 finish()

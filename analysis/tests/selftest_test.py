@@ -168,6 +168,19 @@ ok(
     "two runs are too few to compare, and that is said",
     time,
 )
+crowded = throughput_rows({"one.trace": {"slab": [10.0, 10.2, 10.4, 12.0, 12.0, 12.0, 12.0], "tlsf": [20.0] * 3}})
+for row in crowded:
+    row["condition"]["core"]["cache_shared"] = row["figures"]["ns_per_op"] > 11
+crowded = load([written(crowded)])
+time = selftest_repeat.agreements(load([first]), crowded)[0]
+ok(
+    np.allclose(time.table["apart"], 0) and len(time.table) == 2,
+    "runs of a shared cache do not count where there are three others",
+    time.table,
+)
+crowded.table.loc[crowded.table["spec"] == "slab", "shared"] = [False, False] + [True] * 5
+time = selftest_repeat.agreements(load([first]), crowded)[0]
+ok(np.allclose(sorted(time.table["apart"]), [0, 12 / 10.2 - 1]), "of two others, all count", time.table)
 result = selftest("repeat", "--from", first, first)
 ok(
     result.returncode == 0 and "Farther" not in result.stdout,

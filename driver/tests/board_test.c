@@ -1,4 +1,5 @@
-/* board_test.c - what is read of a machine's state and of emulators from a /proc and /sys made up for it. */
+/* board_test.c - what is read of a machine's state, its caches and of emulators from a /proc and /sys made up for it.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,6 +14,7 @@
 
 #include "driver/board.h"
 #include "driver/emulated.h"
+#include "driver/last_cache.h"
 
 #define CPU0     "/sys/devices/system/cpu/cpu0/"
 #define CPU1     "/sys/devices/system/cpu/cpu1/"
@@ -166,12 +168,49 @@ static void emulators_are_known_by_what_they_show(void **unused)
     assert_string_equal(what, "qemu-aarch64, by HEAPBENCH_RUNNER");
 }
 
+static void put_cache(int index, const char *level, const char *size)
+{
+    char path[128];
+    snprintf(path, sizeof path, CPU1 "cache/index%d/level", index);
+    put(path, level);
+    snprintf(path, sizeof path, CPU1 "cache/index%d/size", index);
+    put(path, size);
+}
+
+static void assert_caches(uint64_t far_bytes, uint64_t near_bytes)
+{
+    const struct last_cache_known known = last_cache_of_cpu(root, 1);
+    assert_int_equal(known.far_bytes, far_bytes);
+    assert_int_equal(known.near_bytes, near_bytes);
+    assert_true(known.far_ns == 0 && known.near_ns == 0);
+}
+
+static void a_third_of_the_last_cache_is_looked_at(void **unused)
+{
+    (void)unused;
+    assert_caches(4 << 20, 0); /* nothing is stated */
+    put_cache(0, "1\n", "32K\n");
+    put_cache(1, "2\n", "1024K\n");
+    assert_caches(4 << 20, 0); /* no last cache */
+    put_cache(2, "3\n", "24576K\n");
+    assert_caches(8 << 20, 2 << 20);
+    put_cache(2, "3\n", "262144K\n");
+    assert_caches(16 << 20, 2 << 20);
+    put_cache(2, "3\n", "6144K\n"); /* too like the core's own to tell them apart */
+    assert_caches(4 << 20, 0);
+    put_cache(2, "3\n", "24M\n"); /* no kernel writes so */
+    assert_caches(4 << 20, 0);
+    put_cache(2, "3\n", "unknown\n");
+    assert_caches(4 << 20, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(nothing_is_no_zero, set_up, tear_down),
         cmocka_unit_test_setup_teardown(sysfs_tells_of_a_board, set_up, tear_down),
         cmocka_unit_test_setup_teardown(x86_counts_throttling, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_third_of_the_last_cache_is_looked_at, set_up, tear_down),
         cmocka_unit_test_setup_teardown(emulators_are_known_by_what_they_show, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

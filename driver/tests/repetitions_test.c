@@ -1,5 +1,5 @@
-/* repetitions_test.c - which replays of a timed run count: those with a whole core, as long as there are such. The
- * replays and the looks at the core are made up. */
+/* repetitions_test.c - which replays of a timed run count: those with a whole core and a last cache of their own, as
+ * long as there are such. The replays and the looks at the core and the cache are made up. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -8,12 +8,14 @@
 
 #include "driver/bench.h"
 #include "driver/core.h"
-#include "driver/memory_load.h"
+#include "driver/last_cache.h"
+#include "driver/timer.h"
 
 #define MS UINT64_C(1000000)
 
 static const char *looks; /* what each finds, one before the first replay, one after each: 'w'hole or 's'hared; the
                              last for ever */
+static const char *cache_looks; /* the same of the last cache, before and after all replays: its 'o'wn or others' */
 static unsigned replays, nlooks, kept[2000], nkept;
 static uint64_t replay_ns = 10 * MS;
 
@@ -38,15 +40,23 @@ bool core_is_whole(struct core *core)
     return found == 'w';
 }
 
-void memory_load_open(struct memory_load *load, struct bench *bench)
+void last_cache_open(struct last_cache *cache, struct bench *bench, const struct last_cache_known *known)
 {
-    (void)load, (void)bench;
+    (void)bench;
+    *cache = (struct last_cache){.known = *known};
 }
 
-double memory_load_ns(struct memory_load *load)
+/* A look at others' cache takes a ms. */
+bool last_cache_is_ours(struct last_cache *cache)
 {
-    (void)load;
-    return replays == 0 ? 90 : 110;
+    const char found = *cache_looks;
+    const uint64_t begin = clock_ns();
+    cache_looks += cache_looks[1] != '\0';
+    cache->load_ns = found == 'o' ? (replays == 0 ? 17 : 18) : 90;
+    cache->known.far_ns = 17;
+    while (found != 'o' && clock_ns() - begin < MS)
+        ;
+    return found == 'o';
 }
 
 static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
@@ -59,19 +69,26 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
 }
 
 /* A run of 50 ms after one warm-up. */
-static struct repetitions run_with(const char *found, uint64_t settle_ms, struct job *job)
+static struct repetitions run_with_cache(const char *found, const char *cache, uint64_t settle_ms, struct job *job)
 {
     struct bench bench = {.job = job};
     *job = (struct job){.warmups = 1,
                         .watch_core = found != NULL,
                         .timed_ns = 50 * MS,
                         .settle_ns = settle_ms * MS,
+                        .cache_settle_ns = settle_ms * MS,
                         .limit_ns = 10000 * MS};
     looks = found;
+    cache_looks = cache;
     replays = nkept = nlooks = 0;
     bench_repeat(&bench, NULL, keep);
     assert_int_equal(job->repetitions.count, nkept);
     return job->repetitions;
+}
+
+static struct repetitions run_with(const char *found, uint64_t settle_ms, struct job *job)
+{
+    return run_with_cache(found, found != NULL ? "o" : NULL, settle_ms, job); /* NULL: a look is a crash */
 }
 
 static struct job job;
@@ -86,7 +103,9 @@ static void all_count_on_a_whole_core(void **state)
     assert_int_equal(result.left_out, 0);
     assert_false(result.shared);
     assert_true(result.clock_hz == 3e9);
-    assert_true(result.load_ns == 100);
+    assert_false(result.cache_shared);
+    assert_true(result.load_ns == 18);
+    assert_true(result.cache.far_ns == 17);
 }
 
 static void nobody_looks_when_it_is_not_asked_for(void **state)
@@ -157,10 +176,59 @@ static void the_limit_ends_it(void **state)
     (void)state;
     job = (struct job){.warmups = 1, .watch_core = 1, .timed_ns = 50 * MS, .settle_ns = 1000 * MS, .limit_ns = 30 * MS};
     looks = "s";
+    cache_looks = "o";
     replays = nkept = 0;
     bench_repeat(&bench, NULL, keep);
     assert_int_equal(replays, 3);
     assert_int_equal(job.repetitions.count, 2);
+}
+
+static void a_run_begins_when_the_cache_is_its_own(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with_cache("w", "ttto", 1000, &job);
+    assert_false(result.cache_shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(result.left_out, 0);
+    assert_true(result.cache_waited_ns >= 3 * MS);
+    assert_int_equal(result.waited_ns, 0);
+    assert_true(result.load_ns == 18);
+}
+
+static void it_begins_again_when_others_had_the_cache_at_the_end(void **state)
+{
+    (void)state;
+    const struct repetitions result = run_with_cache("w", "otoo", 1000, &job);
+    assert_false(result.cache_shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(result.warmups, 1);
+    assert_int_equal(kept[0], 8);
+    assert_int_equal(result.left_out, 5);
+    assert_true(result.cache_waited_ns >= MS);
+    assert_true(result.clock_hz == 3e9);
+    assert_true(result.load_ns == 18);
+}
+
+static void for_want_of_a_cache_of_its_own_it_replays_all_the_same(void **state)
+{
+    (void)state;
+    struct repetitions result = run_with_cache("w", "t", 0, &job);
+    assert_true(result.cache_shared);
+    assert_int_equal(result.count, 5);
+    assert_true(result.load_ns == 90);
+    result = run_with_cache("w", "to", 0, &job); /* at the beginning only */
+    assert_true(result.cache_shared);
+    assert_int_equal(replays, 6);
+    assert_true(result.load_ns == 90);
+    result = run_with_cache("w", "t", 20, &job);
+    assert_true(result.cache_shared);
+    assert_int_equal(replays, 6);
+    assert_true(result.cache_waited_ns >= 20 * MS);
+    result = run_with_cache("w", "ot", 20, &job); /* waits for the rest of its time before it replays again */
+    assert_true(result.cache_shared);
+    assert_int_equal(result.count, 5);
+    assert_int_equal(replays, 12);
+    assert_true(result.cache_waited_ns >= 20 * MS);
 }
 
 int main(void)
@@ -174,6 +242,9 @@ int main(void)
         cmocka_unit_test(a_few_whole_ones_do_when_no_more_come),
         cmocka_unit_test(looks_at_short_replays_are_a_ms_apart),
         cmocka_unit_test(the_limit_ends_it),
+        cmocka_unit_test(a_run_begins_when_the_cache_is_its_own),
+        cmocka_unit_test(it_begins_again_when_others_had_the_cache_at_the_end),
+        cmocka_unit_test(for_want_of_a_cache_of_its_own_it_replays_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
