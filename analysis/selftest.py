@@ -42,9 +42,9 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
-# Of what has more runs than all have: runs of latency at a time, and how much longer throughput takes than latency, as
-# to know a median takes more runs than a minimum.
-BLOCK_RUNS, THROUGHPUT_SHARE = 5, 3
+# What latency takes of a sweep's time, and how long each of its runs replays: of each op the fastest replay counts, and
+# the more there are, the less noise is left. Rounds of throughput of what scatters, before it is asked again what does.
+LATENCY_SHARE, LATENCY_S, BLOCK_ROUNDS = 0.7, 0.5, 5
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -187,47 +187,54 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     paths = {path.name: str(path) for path in options.traces}
     common = [f"--limit={options.limit}", f"--settle={options.settle:g}"]
 
-    def throughput_round(seed: int, allocators: Mapping[str, str], file: Path) -> None:
+    def throughput_round(seed: int, allocators: Mapping[str, str], file: Path, *more: str) -> None:
         """A run of each, and of all traces, so that what a machine does for some seconds meets one run of each."""
         for name, alloc in allocators.items():
             _replay(
-                ["--passes=throughput", "--runs=1", f"--seed={seed}", f"--alloc={alloc}", *common, paths[name]],
+                ["--passes=throughput", "--runs=1", f"--seed={seed}", f"--alloc={alloc}", *common, *more, paths[name]],
                 file,
             )
 
-    def latency(runs: int, allocators: Mapping[str, str], file: Path) -> None:
-        for name, alloc in allocators.items():
-            _replay(["--passes=latency", f"--runs={runs}", f"--alloc={alloc}", *common, paths[name]], file)
+    def latency(name: str, runs: int, file: Path, *more: str) -> float:
+        """So many runs of all on a trace; returns how many seconds they took."""
+        begin = time.monotonic()
+        _replay(
+            ["--passes=latency", f"--runs={runs}", f"--timed={LATENCY_S}", f"--alloc={options.alloc}"]
+            + [*common, *more, paths[name]],
+            file,
+        )
+        return time.monotonic() - begin
 
     def by_trace(cells: Cells) -> dict[str, str]:
         found = {name: ",".join(spec for trace, spec in cells if trace == name) for name in everything}
         return {name: alloc for name, alloc in found.items() if alloc}
 
     def sweep(file: Path) -> None:
-        """So many runs of all; then, in blocks, so that each pass meets all of the machine's moods, latency, and
-        throughput of what scatters. What takes long has one run of throughput a block."""
+        """So many runs of all, latency of all for as long as its share is, then throughput of what scatters. What takes
+        long has one run of that a block."""
         end = time.monotonic() + options.minutes * 60 / len(files)
         for seed in range(runs):
             throughput_round(seed, everything, file)
-        latency(runs, everything, file)
-        seed, now, latency_s = runs, time.monotonic(), 0.0
-        while now + latency_s < end:
+        now = time.monotonic()
+        latency_end = now + LATENCY_SHARE * (end - now)
+        for place, name in enumerate(everything):  # what is left of the time is shared out anew before each
+            left_s = latency_end - time.monotonic()
+            latency(name, max(runs, int(left_s / sum(list(latency_run_s.values())[place:]))), file)
+        seed = runs
+        while time.monotonic() < end:
             results = read_results(PROGRAM, [file])
             quick, left = selftest_repeat.quick(results), selftest_repeat.unsteady(results)
-            if not quick:
-                break  # nothing gets more runs, and the loop would only read the rows again
-            latency(BLOCK_RUNS, by_trace(quick), file)
-            latency_s = time.monotonic() - now
-            until = min(now + (1 + THROUGHPUT_SHARE) * latency_s, end)
-            while left and time.monotonic() < until:
-                throughput_round(seed, by_trace(left), file)
+            if not left:
+                break
+            for _ in range(BLOCK_ROUNDS):
+                if left and time.monotonic() < end:
+                    throughput_round(seed, by_trace(left), file)
                 left = [cell for cell in left if cell in quick]
                 seed += 1
-            now = time.monotonic()
 
     begin = time.monotonic()
-    throughput_round(0, everything, files[0])
-    latency(1, everything, files[0])
+    throughput_round(0, everything, files[0], "--settle=0")
+    latency_run_s = {name: latency(name, 1, files[0], "--settle=0") for name in everything}
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))
@@ -237,7 +244,7 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
         + (
             f"as {options.minutes:g} minutes are too short for {options.runs} (--minutes)"
             if runs < options.runs
-            else f"and more of what scatters, {options.minutes:g} minutes in all"
+            else f"and more, {options.minutes:g} minutes in all"
         ),
         markup=False,
     )
@@ -295,7 +302,7 @@ def _repeat(options: argparse.Namespace) -> int:
         print(f"first: {memory_text(results.table)}\nsecond: {memory_text(later.table)}")
         if results.shared + later.shared:
             print(
-                f"{results.shared} rows of the one, {later.shared} of the other had no core of their own, and are longer"
+                f"{results.shared} rows of the one, {later.shared} of the other had no core or no last cache of their own"
             )
         if left_out:
             print(f"left out, with fewer than {FEWEST_RUNS} runs (--limit): {', '.join(left_out)}")
@@ -368,10 +375,10 @@ def _parser() -> Parser:
         help="more runs while there is time, and rather fewer than more time (%(default)g)",
     )
     repeat.add_argument(
-        "--limit", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
+        "--limit", type=float, default=60, metavar="SECONDS", help="as replay's (%(default)g)"
     )
     repeat.add_argument(
-        "--settle", type=float, default=300, metavar="SECONDS", help="as replay's (%(default)g)"
+        "--settle", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
     )
     repeat.add_argument(
         "--output", type=Path, default=Path("results/selftest/repeat"), help="the rows: %(default)s-….jsonl"
