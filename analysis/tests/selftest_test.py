@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 
-from common import BUILD, SMALL, finish, measured, ok, replay, source, throughput_rows, trace, work, written
+from common import BUILD, finish, measured, ok, replay, source, throughput_rows, work, written
 
 import numpy as np
 
@@ -226,12 +226,16 @@ ok(
 slow = written(throughput_rows({"one.trace": {"slob": [1e9] * 3, "slab": [10.0] * 3}}))
 ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who takes seconds for a replay")
 
-small = trace(SMALL)
 output = os.path.join(work.name, "repeat")
 result = selftest(
-    "repeat", "--runs=3", "--settle=0", "--minutes=1", "--alloc=slab", f"--output={output}", small
+    "repeat",
+    "--runs=3",
+    "--settle=0",
+    "--minutes=1",
+    "--alloc=slab",
+    f"--output={output}",
+    "model:churn:live=300:ops=20000",
 )
-os.unlink(small)
 ok(
     result.returncode in (0, 1) and "time of whole replays" in result.stdout and "Traceback" not in result.stderr,
     "three sweeps compared",
