@@ -1,15 +1,17 @@
 /* last_cache.c - follows cycles of addresses through the last cache; see last_cache.h. */
 #include "driver/last_cache.h"
 
+#include <math.h>
 #include <stdio.h>
 
 #include "driver/sysfs.h"
 #include "driver/timer.h"
 
-#define LINE      64u
-#define PASSES    4           /* over the lines, before: by fewer what a large heap left behind is not driven out */
-#define FAR_LEAST (4u << 20)  /* where there is no last cache, or its size is not known */
-#define FAR_MOST  (16u << 20) /* so that a look at a large one is short, too */
+#define LINE       64u
+#define PASSES     4 /* over the lines, before: by fewer what a large heap left behind is not driven out */
+#define SOME_LOADS 16384u
+#define FAR_LEAST  (4u << 20)  /* where there is no last cache, or its size is not known */
+#define FAR_MOST   (16u << 20) /* so that a look at a large one is short, too */
 
 /* Of far loads over near ones. In a cache of one's own it was 1.6 where that was found; where others filled the cache
  * mostly 6 and more. A machine may have more than that 1.6: up to SURELY it is learned. */
@@ -79,20 +81,26 @@ void last_cache_open(struct last_cache *cache, struct bench *bench, const struct
 }
 
 /* The mean time of loads that wait for each other, all around the cycle, ns: 3 ms, in which others may drive out lines,
- * as they do in a replay. A few loads just after the passes would find each line, however much others fill. */
-static double load_ns(struct line_cycle *cycle)
+ * as they do in a replay. A few loads just after the passes would find each line, however much others fill. Where that
+ * is clear from the mean so far, the rest is not waited for. */
+static double load_ns(struct line_cycle *cycle, double clear_ns)
 {
     for (int pass = 0; pass < PASSES; pass++)
         for (size_t at = 0; at < cycle->bytes; at += LINE)
             (void)*(volatile char *)(cycle->memory + at);
-    void **at = cycle->at;
     const size_t lines = cycle->bytes / LINE;
     const uint64_t begin = clock_ns();
-    for (size_t i = 0; i < lines; i++)
-        at = *at;
-    __asm__ volatile("" ::"r"(at));
-    cycle->at = at;
-    return (double)(clock_ns() - begin) / (double)lines;
+    double mean = 0;
+    for (size_t done = 0; done < lines && mean <= clear_ns;) {
+        const size_t end = ALLOC_MIN(done + SOME_LOADS, lines);
+        void **at = cycle->at;
+        for (; done < end; done++)
+            at = *at;
+        __asm__ volatile("" ::"r"(at));
+        cycle->at = at;
+        mean = (double)(clock_ns() - begin) / (double)done;
+    }
+    return mean;
 }
 
 static void take_least(double *least, double ns)
@@ -109,10 +117,10 @@ bool last_cache_holds(const struct last_cache_known *known, double load_ns)
 bool last_cache_is_ours(struct last_cache *cache)
 {
     struct last_cache_known *known = &cache->known;
-    cache->load_ns = load_ns(&cache->far);
+    const bool shared = cache->near.bytes > 0;
+    if (shared)
+        take_least(&known->near_ns, load_ns(&cache->near, INFINITY));
+    cache->load_ns = load_ns(&cache->far, shared ? known->near_ns * SURELY : INFINITY);
     take_least(&known->far_ns, cache->load_ns);
-    if (cache->near.bytes == 0)
-        return true;
-    take_least(&known->near_ns, load_ns(&cache->near));
-    return last_cache_holds(known, cache->load_ns);
+    return !shared || last_cache_holds(known, cache->load_ns);
 }

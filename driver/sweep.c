@@ -129,11 +129,11 @@ static bool keep(struct cell *cell, struct run *run, const struct round *round, 
 
 /* ---- One run ----------------------------------------------------------------------------------------------------- */
 
-/* Unless told how long, waiting for the core and for the last cache at most doubles the time that all runs take: a
+/* Unless told how long, waiting for the core and for the last cache adds at most half to the time that all runs take: a
  * short sweep stays short. */
 static uint64_t settle_ns(const struct sweep *sweep, uint64_t waited_ns)
 {
-    const uint64_t most_ns = sweep->spent_ns / 2;
+    const uint64_t most_ns = sweep->spent_ns / 4;
     if (sweep->cli->settle_s != SETTLE_AUTO)
         return (uint64_t)(sweep->cli->settle_s * 1e9);
     return ALLOC_MIN(UINT64_C(1000000000), most_ns - ALLOC_MIN(most_ns, waited_ns));
