@@ -102,8 +102,7 @@ static const struct argp_option options[] = {
      "Go on replaying at most this much longer while somebody else has a part of the processor core, which is seen by "
      "how long additions take; replays in which it was so are left out. Wait at most this long until nobody else fills "
      "its last cache, which is seen by how long loads take (1 each, while that is no more in all than a quarter of "
-     "what "
-     "the runs have taken)",
+     "what the runs have taken)",
      2},
     {"emulated", KEY_EMULATED, "WHAT|no", 0,
      "Say by what the processor is emulated, or that it is not, where this is not found out right", 2},

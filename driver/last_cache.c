@@ -50,11 +50,8 @@ struct last_cache_known last_cache_of_cpu(const char *root, int cpu)
 
 /* A linear congruential generator of full period (Hull and Dobell 1962, theorem 1) over a power of two comes by every
  * line before it comes by one again, in an order that no prefetcher knows; lines that there are not are passed over. */
-static uint32_t next_line(uint32_t line, uint32_t lines)
+static uint32_t next_line(uint32_t line, uint32_t lines, uint32_t period)
 {
-    uint32_t period = 1;
-    while (period < lines)
-        period *= 2;
     do
         line = (line * 77909u + 12347u) % period;
     while (line >= lines);
@@ -64,13 +61,16 @@ static uint32_t next_line(uint32_t line, uint32_t lines)
 static void lay_out(struct line_cycle *cycle, struct bench *bench, size_t bytes)
 {
     const uint32_t lines = (uint32_t)(bytes / LINE);
+    uint32_t period = 1;
     *cycle = (struct line_cycle){.bytes = (size_t)lines * LINE};
     if (lines == 0)
         return;
+    while (period < lines)
+        period *= 2;
     cycle->memory = bench_table(bench, lines, LINE);
     cycle->at = (void **)cycle->memory;
     for (uint32_t line = 0; line < lines; line++)
-        *(void **)(cycle->memory + (size_t)line * LINE) = cycle->memory + (size_t)next_line(line, lines) * LINE;
+        *(void **)(cycle->memory + (size_t)line * LINE) = cycle->memory + (size_t)next_line(line, lines, period) * LINE;
 }
 
 void last_cache_open(struct last_cache *cache, struct bench *bench, const struct last_cache_known *known)

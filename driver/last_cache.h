@@ -2,10 +2,10 @@
  * last_cache.h - whether a run has its part of the processor's last cache for itself, found by work of its own.
  *
  * The last cache is shared with everybody on the machine, of whom a virtual machine sees nothing: what neighbours fill,
- * for some ms or for some minutes, a heap has to load from memory, and a run of a large one takes up to a fifth longer.
- * Loads that wait for each other, all over a third of the cache (16 MiB at most), soon find their lines in it while
- * nobody else fills it. They are compared with loads all over what just exceeds the core's own caches, which mostly
- * find theirs in any case: with the least time of these that was ever found, as neighbours can only add to one.
+ * for some ms or for some minutes, a heap has to load from memory, and a run of a large one takes up to half as long
+ * again. Loads that wait for each other, all over a third of the cache (16 MiB at most), soon find their lines in it
+ * while nobody else fills it. They are compared with loads all over what just exceeds the core's own caches, which
+ * mostly find theirs in any case: with the least time of these that was ever found, as neighbours can only add to one.
  */
 #ifndef HEAPBENCH_LAST_CACHE_H
 #define HEAPBENCH_LAST_CACHE_H

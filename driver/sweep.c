@@ -242,9 +242,10 @@ static void note_cache(struct sweep *sweep, const struct job *job)
     if (repetitions->cache_shared && !sweep->told_cache) {
         sweep->told_cache = true;
         progress_clear(sweep->progress);
-        fprintf(stderr,
-                "replay: somebody else fills the processor's last cache: a heap that needs it takes up to a fifth "
-                "longer; such runs are marked; to wait longer for its end: --settle=SECONDS\n");
+        fprintf(
+            stderr,
+            "replay: somebody else fills the processor's last cache: a heap that needs it takes longer, up to half as "
+            "long again; such runs are marked; to wait longer for its end: --settle=SECONDS\n");
     }
     sweep->cache_in_vain = repetitions->cache_shared;
 }

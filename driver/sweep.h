@@ -17,12 +17,13 @@ struct sweep {
     uint64_t random;                                                     /* the state of the shuffles */
     bool told_random, told_pinned, told_arena, told_unseen, told_shared; /* what the machine does is said once */
     bool told_cache;
-    bool watch_core;      /* times mean something here, so that it is of use to look whether the core is whole */
-    bool settled_in_vain; /* the last run waited for a whole core for as long as it might */
-    bool cache_in_vain;   /* and for the last cache */
-    uint64_t spent_ns, waited_ns,
-        cache_waited_ns;           /* by all runs; beside it, for a whole core; and for the last cache */
-    double whole;                  /* struct core's, from the runs so far; 0: not known */
+    bool watch_core;          /* times mean something here, so that it is of use to look whether the core is whole */
+    bool settled_in_vain;     /* the last run waited for a whole core for as long as it might */
+    bool cache_in_vain;       /* and for the last cache */
+    uint64_t spent_ns;        /* by all runs */
+    uint64_t waited_ns;       /* beside it, for a whole core */
+    uint64_t cache_waited_ns; /* and for the last cache */
+    double whole;             /* struct core's, from the runs so far; 0: not known */
     struct last_cache_known cache; /* the same of the last cache */
 };
 
