@@ -9,6 +9,7 @@
 #include "driver/job.h"
 #include "driver/packing.h"
 #include "driver/pages.h"
+#include "driver/slowest.h"
 #include "driver/spec.h"
 #include "traces/plan.h"
 
@@ -33,6 +34,7 @@ struct bench {
     size_t nleft;
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
     uint32_t *ticks;          /* latency: of each op or batch, shared with the driver */
+    struct slowest *slowest;  /* latency: the ops that alone are timed in the end */
     struct cycles cycles;     /* latency in cycles: the counter */
     uint64_t visited;         /* blocks that walks have seen so far */
     size_t page;              /* bytes */

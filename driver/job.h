@@ -105,7 +105,8 @@ struct latency_result {
     uint64_t resolution_ticks; /* the smallest step seen between two readings */
 };
 
-/* The table of the latency pass: of each step the ticks in the last replay, then the least of all that count. */
+/* The table of the latency pass: of each step the ticks in the last replay that timed every op, then the least of all
+ * replays that count and timed it. */
 static inline uint64_t latency_table_bytes(uint64_t nsteps)
 {
     return (nsteps + 1) * 2 * sizeof(uint32_t);

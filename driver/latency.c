@@ -7,34 +7,92 @@
  * that each took in any of the run's replays, which are as many as JOB.timed_ns takes; that over several runs is its
  * minimum. The warm-up replays are timed as well, so that they leave caches and branch predictors as the counted ones
  * find them.
+ *
+ * The noise-free worst case is the largest of these minima. After some replays of every op those alone are timed that
+ * may have it in this run (see slowest.h): reading the clock twice for each op takes most of a replay's time, and the
+ * table drives the heap out of the caches. In the same time there are several times as many replays, nearer to a
+ * program's own. The histogram and the observed maximum are of the last replay of every op.
  */
 #include <sys/mman.h>
 
 #include "driver/loop.h"
 
-#define REPLAY(NAME, FLAGS)                                                                                            \
-    static uint64_t NAME(const struct bench *bench)                                                                    \
+/* Of every op, before only those that may be the slowest are timed: what disturbs one replay or two is none of these.
+ */
+#define WHOLE_REPLAYS 3
+
+typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
+
+#define STEPS(NAME, FLAGS)                                                                                             \
+    static uint64_t NAME(const struct loop *loop, enum touch touch)                                                    \
     {                                                                                                                  \
-        const struct loop loop = loop_of(bench);                                                                       \
-        return loop_run_touching(&loop, FLAGS, (enum touch)bench->job->touch);                                         \
+        return loop_run_touching(loop, FLAGS, touch);                                                                  \
     }
-REPLAY(replay_ops, LOOP_TIMED)
-REPLAY(replay_ops_diagnosed, LOOP_TIMED | LOOP_PROGRESS)
-REPLAY(replay_batches, LOOP_BATCHED)
-REPLAY(replay_batches_diagnosed, LOOP_BATCHED | LOOP_PROGRESS)
+STEPS(untimed, 0)
+STEPS(untimed_diagnosed, LOOP_PROGRESS)
+STEPS(timed_ops, LOOP_TIMED)
+STEPS(timed_ops_diagnosed, LOOP_TIMED | LOOP_PROGRESS)
+STEPS(timed_batches, LOOP_BATCHED)
+STEPS(timed_batches_diagnosed, LOOP_BATCHED | LOOP_PROGRESS)
 #if CYCLES_IN_USER_SPACE
-REPLAY(replay_cycles, LOOP_TIMED | LOOP_CYCLES)
-REPLAY(replay_cycles_diagnosed, LOOP_TIMED | LOOP_CYCLES | LOOP_PROGRESS)
+STEPS(timed_cycles, LOOP_TIMED | LOOP_CYCLES)
+STEPS(timed_cycles_diagnosed, LOOP_TIMED | LOOP_CYCLES | LOOP_PROGRESS)
 #else
-#define replay_cycles           NULL /* never asked for: clock.c knows */
-#define replay_cycles_diagnosed NULL
+#define timed_cycles           NULL /* never asked for: clock.c knows */
+#define timed_cycles_diagnosed NULL
 #endif
 
 /* The loops, by unit and by whether the op at work is kept. */
-static uint64_t (*const replays[LATENCY_UNITS][2])(const struct bench *) = {
-    [LATENCY_NS] = {replay_ops, replay_ops_diagnosed},
-    [LATENCY_CYCLES] = {replay_cycles, replay_cycles_diagnosed},
-    [LATENCY_NS_PER_OP] = {replay_batches, replay_batches_diagnosed}};
+static some_steps *const timed_steps[LATENCY_UNITS][2] = {
+    [LATENCY_NS] = {timed_ops, timed_ops_diagnosed},
+    [LATENCY_CYCLES] = {timed_cycles, timed_cycles_diagnosed},
+    [LATENCY_NS_PER_OP] = {timed_batches, timed_batches_diagnosed}};
+static some_steps *const untimed_steps[2] = {untimed, untimed_diagnosed};
+
+/* Batches are timed from one to the next, all of them. Replays that count for want of others, as the core was shared,
+ * are put out by the first that has it whole, which then has to be of every op. */
+static bool only_the_slowest(const struct bench *bench)
+{
+    const struct repetitions *repetitions = &bench->job->repetitions;
+    return bench->slowest->n > 0 && repetitions->count >= WHOLE_REPLAYS && !repetitions->shared;
+}
+
+/* The table keeps what a replay of every op found. */
+static uint64_t replay_slowest(const struct bench *bench, struct loop *loop)
+{
+    const struct job *job = bench->job;
+    struct slowest *slowest = bench->slowest;
+    some_steps *const others = untimed_steps[job->diagnose != 0], *const one =
+                                                                      timed_steps[job->unit][job->diagnose != 0];
+    const enum touch touch = (enum touch)job->touch;
+    const uint64_t nsteps = loop->end;
+    for (uint32_t i = 0; i < slowest->n; i++) {
+        const uint64_t step = slowest->steps[i];
+        const uint32_t whole_replay = loop->ticks[step];
+        loop->end = step;
+        const uint64_t done = others(loop, touch);
+        if (done < step)
+            return done;
+        loop->begin = step;
+        loop->end = step + 1;
+        if (one(loop, touch) == step)
+            return step;
+        loop->begin = step + 1;
+        slowest->ticks[i] = loop->ticks[step];
+        loop->ticks[step] = whole_replay;
+    }
+    loop->end = nsteps;
+    return others(loop, touch);
+}
+
+static uint64_t replay(const struct bench *bench)
+{
+    const struct job *job = bench->job;
+    struct loop loop = loop_of(bench);
+    if (only_the_slowest(bench))
+        return replay_slowest(bench, &loop);
+    return timed_steps[job->unit][job->diagnose != 0](&loop, (enum touch)job->touch);
+}
 
 /* The timer's ticks of one op in a unit are its ticks over this. */
 static void set_up_clock(struct bench *bench)
@@ -57,26 +115,43 @@ static void set_up_clock(struct bench *bench)
     result->resolution_ticks = timer.resolution_ticks;
 }
 
+static void keep_slowest(struct slowest *slowest, uint32_t *least)
+{
+    for (uint32_t i = 0; i < slowest->n; i++) {
+        uint32_t *of_step = &least[slowest->steps[i]];
+        *of_step = ALLOC_MIN(*of_step, slowest->ticks[i]);
+    }
+    if (!slowest_is_among(slowest, least))
+        slowest->n = 0; /* another replay of every op tells who is */
+}
+
 /* Takes the ticks of the replay that was just timed into the least of all. */
 static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
 {
     const uint64_t nsteps = bench->plan.header->nsteps;
     const uint32_t *ticks = bench->ticks;
     uint32_t *least = bench->ticks + nsteps;
+    const bool shared = bench->job->repetitions.shared;
     (void)time;
+    if (index >= WHOLE_REPLAYS && bench->slowest->n > 0 && !shared) {
+        keep_slowest(bench->slowest, least);
+        return;
+    }
     for (uint64_t i = 0; i < nsteps; i++)
         least[i] = index == 0 ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
+    if (index + 1 >= WHOLE_REPLAYS && !shared && bench->job->unit != LATENCY_NS_PER_OP)
+        slowest_choose(bench->slowest, least, nsteps);
 }
 
 void pass_latency(struct bench *bench)
 {
     const struct job *job = bench->job;
     const size_t bytes = (size_t)latency_table_bytes(bench->plan.header->nsteps);
-    uint64_t (*const replay)(const struct bench *) = replays[job->unit][job->diagnose != 0];
     bench->ticks = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, job->ticks_fd, 0);
     if (bench->ticks == MAP_FAILED)
         bench_lacks(bench, "no memory for the ticks of every op (%zu bytes)", bytes);
     set_up_clock(bench);
+    bench->slowest = bench_table(bench, 1, sizeof *bench->slowest);
 
     bench_repeat(bench, replay, keep);
     if (job->unit == LATENCY_CYCLES && !cycles_were_counted(&bench->cycles))

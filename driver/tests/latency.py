@@ -73,6 +73,21 @@ for ops in (1, 16, 128):
         f"ops timed by {ops} take what one takes at least, and no more together than there was",
         (buckets, step, spent),
     )
+
+# After three replays, only those ops are timed that may be the slowest.
+for at, timed_s in ((0, 1), (399, 0.1), (100, 1)):
+    row = latency(f"--alloc={FAULTY}:fault=slow:at={at}", f"--timed={timed_s}", "--latency-batch=1", "--clock=timer", slow)[-1]
+    figures = row["figures"]
+    ok(
+        counted(row) == 400
+        and figures["worst_of_least_op"]["index"] >= at
+        and 0.999 * SLOW_NS - figures["clock_resolution_ns"] <= figures["worst_of_least_ns"] <= figures["max_ns"],
+        f"the slowest op is one that always is: those from {at} on",
+        figures,
+    )
+for fault in ("refuse", "crash"):
+    row = latency(f"--alloc={FAULTY}:fault={fault}:at=5:heap=10", "--latency-batch=1", small)[-1]
+    ok(row["status"] == "failed" and row["op"]["index"] == 5, f"what goes wrong in a later replay names its op: {fault}", row)
 figures = latency("--alloc=null", "--latency-batch=65536", small)[-1]["figures"]
 ok(figures["batch_ops"] == len(SMALL), "a batch has no more ops than the trace", figures)
 

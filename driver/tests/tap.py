@@ -45,8 +45,9 @@ def finish():
 
 
 def replay(*args, **kwargs):
-    """Runs ./replay to its end; stdout, stderr and returncode of the result."""
-    return subprocess.run([REPLAY, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
+    """Runs ./replay to its end; stdout, stderr and returncode of the result. It waits for no quiet machine unless told
+    to: tests run side by side, and judge by nothing that needs one."""
+    return subprocess.run([REPLAY, "--settle=0", *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
 
 def rows(text):

@@ -1,0 +1,29 @@
+/*
+ * slowest.h - which ops may be the slowest of all, by the least that each took so far.
+ *
+ * The noise-free worst case is the largest least of all ops. The least only falls: an op that took less once than
+ * another takes at best is not the slowest, and need not be timed again to know that.
+ */
+#ifndef HEAPBENCH_SLOWEST_H
+#define HEAPBENCH_SLOWEST_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define SLOWEST_MOST 1024
+
+struct slowest {
+    uint32_t n;                   /* 0: none were chosen, or they would be too many */
+    uint32_t others;              /* ticks: the least of no other op is more */
+    uint64_t steps[SLOWEST_MOST]; /* rising */
+    uint32_t ticks[SLOWEST_MOST]; /* of each in the replay at work, for who times them */
+};
+
+/* Chooses those whose least is more than half the largest, or if these are more than SLOWEST_MOST, more than three
+ * quarters of it, and so on, 255 of 256 parts at last. least: ticks, of nsteps steps; read nine times at most. */
+void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nsteps);
+
+/* Whether the slowest is still one of those that were chosen. */
+bool slowest_is_among(const struct slowest *slowest, const uint32_t *least);
+
+#endif
