@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import itertools
+import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -31,7 +33,7 @@ from analysis.command import (
     read_results,
     words,
 )
-from analysis.load import memory_text
+from analysis.load import FLOOR, memory_text
 from analysis.selftest_repeat import FEWEST_RUNS, Agreement, Cells
 from analysis.selftest_stat import PLANTED, Findings
 
@@ -42,9 +44,10 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
-# What latency takes of a sweep's time, and how long each of its runs replays: of each op the fastest replay counts, and
-# the more there are, the less noise is left. Rounds of throughput of what scatters, before it is asked again what does.
-LATENCY_SHARE, LATENCY_S, BLOCK_ROUNDS = 0.7, 0.5, 5
+# How long a latency run replays: of each op the fastest replay counts. What takes long is asked every so many rounds
+# only, but then in more runs, which are longer.
+LATENCY_S = 0.5
+SLOW_ROUNDS, SLOW_RUNS, SLOW_LATENCY_S = 5, FEWEST_RUNS, 5
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -183,58 +186,46 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
     names = ("first", "again", "busy")
     files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-    everything = {path.name: options.alloc for path in options.traces}
-    paths = {path.name: str(path) for path in options.traces}
-    common = [f"--limit={options.limit}", f"--settle={options.settle:g}"]
 
-    def throughput_round(seed: int, allocators: Mapping[str, str], file: Path, *more: str) -> None:
-        """A run of each, and of all traces, so that what a machine does for some seconds meets one run of each."""
-        for name, alloc in allocators.items():
-            _replay(
-                ["--passes=throughput", "--runs=1", f"--seed={seed}", f"--alloc={alloc}", *common, *more, paths[name]],
-                file,
-            )
+    def visit(cells: Cells, seed: int, file: Path, end: float, *more: str) -> None:
+        """A replay of these, trace by trace, until it is time to end."""
+        for path in options.traces:
+            specs = ",".join(spec for trace, spec in cells if trace == path.name)
+            if specs and time.monotonic() < end:
+                _replay([f"--limit={options.limit}", f"--seed={seed}", f"--alloc={specs}", *more, str(path)], file)
 
-    def latency(name: str, runs: int, file: Path, *more: str) -> float:
-        """So many runs of all on a trace; returns how many seconds they took."""
-        begin = time.monotonic()
-        _replay(
-            ["--passes=latency", f"--runs={runs}", f"--timed={LATENCY_S}", f"--alloc={options.alloc}"]
-            + [*common, *more, paths[name]],
-            file,
-        )
-        return time.monotonic() - begin
+    def throughput(cells: Cells, seed: int, file: Path, end: float, settle_s: float) -> None:
+        visit(cells, seed, file, end, "--passes=throughput", "--runs=1", f"--settle={settle_s:g}")
 
-    def by_trace(cells: Cells) -> dict[str, str]:
-        found = {name: ",".join(spec for trace, spec in cells if trace == name) for name in everything}
-        return {name: alloc for name, alloc in found.items() if alloc}
+    def latency(cells: Cells, seed: int, file: Path, end: float, times: int, timed_s: float) -> None:
+        """No run waits for core and caches: the more there are, the more meet them as they should be."""
+        visit(cells, seed, file, end, "--passes=latency", "--settle=0", f"--runs={times}", f"--timed={timed_s}")
 
     def sweep(file: Path) -> None:
-        """So many runs of all, latency of all for as long as its share is, then throughput of what scatters. What takes
-        long has one run of that a block."""
-        end = time.monotonic() + options.minutes * 60 / len(files)
-        for seed in range(runs):
-            throughput_round(seed, everything, file)
-        now = time.monotonic()
-        latency_end = now + LATENCY_SHARE * (end - now)
-        for place, name in enumerate(everything):  # what is left of the time is shared out anew before each
-            left_s = latency_end - time.monotonic()
-            latency(name, max(runs, int(left_s / sum(list(latency_run_s.values())[place:]))), file)
-        seed = runs
-        while time.monotonic() < end:
-            results = read_results(PROGRAM, [file])
-            quick, left = selftest_repeat.quick(results), selftest_repeat.unsteady(results)
-            if not left:
-                break
-            for _ in range(BLOCK_ROUNDS):
-                if left and time.monotonic() < end:
-                    throughput_round(seed, by_trace(left), file)
-                left = [cell for cell in left if cell in quick]
-                seed += 1
+        """Rounds of all, then of what is not known well, until the time is up. They go through all traces, so that what
+        a machine does for minutes meets some runs of each."""
+        sweep_end = time.monotonic() + options.minutes * 60 / len(files)
+        for seed in itertools.count():
+            end, times, worst = math.inf, everything, calls
+            if seed >= runs:
+                results = read_results(PROGRAM, [file])
+                end, times, worst = sweep_end, selftest_repeat.unsteady(results), selftest_repeat.unsettled(results)
+                if time.monotonic() > end or not times + worst:
+                    break
+            slow_too = seed % SLOW_ROUNDS == 0
+            times = [cell for cell in times if cell in quick or slow_too or seed < runs]
+            throughput(times, seed, file, end, options.settle)
+            latency([cell for cell in worst if cell in quick], seed, file, end, 1, LATENCY_S)
+            if slow_too:
+                slow = [cell for cell in worst if cell not in quick]
+                latency(slow, seed, file, end, SLOW_RUNS, SLOW_LATENCY_S)
 
     begin = time.monotonic()
-    throughput_round(0, everything, files[0], "--settle=0")
-    latency_run_s = {name: latency(name, 1, files[0], "--settle=0") for name in everything}
+    throughput([(path.name, options.alloc) for path in options.traces], 0, files[0], math.inf, 0)
+    results = read_results(PROGRAM, [files[0]])
+    everything, quick = selftest_repeat.measured(results), selftest_repeat.quick(results)
+    calls = [cell for cell in everything if cell[1] != FLOOR]
+    latency([cell for cell in calls if cell in quick], 0, files[0], math.inf, 1, LATENCY_S)
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))

@@ -5,8 +5,9 @@ sum of the trace's parts in their fastest repetition, then the median of the run
 in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from beyond
 the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
 a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
-the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its block's runs so far,
-and the least of all rows counts), and the slowest call seen.
+the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its visit's runs so far, and
+the least of all visits counts, as they are spread over the sweep), the same of visits in the middle, and the slowest
+call seen.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.015  # two medians that are known so well are 3 % apart only when the machine has changed in between
+SETTLED = 0.03  # a worst case that visits at several times found as well, so far apart at most, is not one's good luck
 QUICK_S = 0.5  # a replay
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
@@ -46,6 +48,7 @@ FIGURES = (
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
     Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "min", "ns", 0.10),
+    Repeated("the same of a visit in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )
 
@@ -86,11 +89,33 @@ def unsteady(results: Results) -> Cells:
     ]
 
 
-def quick(results: Results) -> Cells:
-    """Those that replay the trace within QUICK_S: the others would take most of the time there is."""
+def unsettled(results: Results) -> Cells:
+    """Those whose least noise-free worst case was found by less than FEWEST_RUNS visits (sweeps of a seed) yet. It is
+    mostly a copy or clearing of MBs, which on a shared machine is as fast as it can be at few times only."""
+    rows = results.figure("latency", "worst_of_least_ns")
+    rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
+    visits = rows.groupby(["trace", "spec", "visit"], sort=False)["value"].min()
+    return [
+        cell
+        for cell, values in visits.groupby(["trace", "spec"], sort=False)
+        if len(values) < FEWEST_RUNS or values.nsmallest(FEWEST_RUNS).iloc[-1] > (1 + SETTLED) * values.min()
+    ]
+
+
+def _replay_seconds(results: Results) -> pd.Series:
     rows = results.figure("throughput", "ns_per_op")
     rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])
-    seconds = rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
+    return rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
+
+
+def measured(results: Results) -> Cells:
+    """Those that have a time."""
+    return list(_replay_seconds(results).index)
+
+
+def quick(results: Results) -> Cells:
+    """Those that replay the trace within QUICK_S: the others would take most of the time there is."""
+    seconds = _replay_seconds(results)
     return list(seconds.index[seconds <= QUICK_S])
 
 

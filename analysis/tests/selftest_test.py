@@ -106,13 +106,13 @@ TIMES = {"one.trace": {"null": [2.0] * 3, "slab": [10.0, 10.2, 30.0], "tlsf": [2
 LATER = {"one.trace": {"null": [2.0] * 3, "slab": [10.1, 10.1, 10.3], "tlsf": [21.0] * 3}}
 
 
-def latency_rows(worst, seen):
-    """Rows of the latency pass of one allocator, a run each: the worst case so far, and the slowest call."""
+def latency_rows(worst, seen, visits=None):
+    """Rows of the latency pass of one allocator, a run each: the worst case so far, the slowest call, the visit."""
     row = measured("--alloc=slab", "--runs=1", "--passes=latency")[0]
     made = []
-    for run, figures in enumerate(zip(worst, seen)):
+    for run, (visit, *figures) in enumerate(zip(visits or range(len(worst)), worst, seen)):
         row = copy.deepcopy(row)
-        row["trace"]["name"], row["run"] = "one.trace", run
+        row["trace"]["name"], row["run"], row["settings"]["seed"] = "one.trace", run, visit
         row["figures"].update(zip(("worst_of_least_ns", "max_ns"), figures))
         made.append(row)
     return made
@@ -126,7 +126,7 @@ def selftest(*args):
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400, 700, 600], [9000, 8000, 7000, 9000, 9000]))
 second = written(throughput_rows(LATER, memory_load_ns=120.0) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, fastest, cycles, whole, memory, worst, seen = selftest_repeat.agreements(load([first]), load([second]))
+time, fastest, cycles, whole, memory, worst, usual, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
     "times: medians of the runs are compared, the larger over the smaller",
@@ -147,8 +147,13 @@ ok(
 ok(whole.outside().empty, "of whole replays nothing is asked", whole.outside())
 ok(
     np.isclose(worst.table["apart"].item(), 0.05) and worst.outside().empty,
-    "worst cases: that over the runs of a block, and the least of the blocks",
+    "worst cases: that over the runs of a visit, and the least of the visits",
     worst.table,
+)
+ok(
+    np.isclose(usual.table["apart"].item(), 600 / 420 - 1) and usual.outside().empty,
+    "and of the visit in the middle, of which nothing is asked",
+    usual.table,
 )
 ok(
     np.isclose(seen.table["apart"].item(), 9.0) and seen.outside().empty,
@@ -225,6 +230,17 @@ ok(
 )
 slow = written(throughput_rows({"one.trace": {"slob": [1e9] * 3, "slab": [10.0] * 3}}))
 ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who takes seconds for a replay")
+ok(selftest_repeat.measured(load([slow])) == [("one.trace", "slob"), ("one.trace", "slab")], "both were measured")
+
+for worst, visits, settled, what in (
+    ([700, 410, 400, 900, 405], None, True, "a worst case that three visits found"),
+    ([410, 400, 900, 415], None, False, "one that only two did, within 3 %"),
+    ([405, 400], None, False, "one of two visits"),
+    ([500, 400, 405, 410], [0, 1, 1, 1], False, "one that a visit found in three of its runs"),
+):
+    latencies = load([written(latency_rows(worst, [9000] * len(worst), visits))])
+    found = selftest_repeat.unsettled(latencies)
+    ok(found == ([] if settled else [("one.trace", "slab")]), f"{what}: {'settled' if settled else 'more visits'}", found)
 
 output = os.path.join(work.name, "repeat")
 result = selftest(
@@ -241,13 +257,9 @@ ok(
     "three sweeps compared",
     result,
 )
-for measured_pass in ("throughput", "latency"):
-    runs = load([f"{output}-first.jsonl"]).of_pass(measured_pass).groupby("spec").size()
-    ok(
-        runs.min() >= 3 and runs.max() > 3,
-        f"few runs are followed by more, while there is time: {measured_pass}",
-        runs,
-    )
+runs = {name: load([f"{output}-first.jsonl"]).of_pass(name).groupby("spec").size() for name in ("throughput", "latency")}
+ok(runs["throughput"].min() >= 3 and runs["throughput"].max() > 3, "few runs are followed by more, while there is time", runs)
+ok(runs["latency"].index.tolist() == ["slab"] and runs["latency"].min() >= 3, "each has visits of latency, but null", runs)
 
 for name, args, code, said in (
     ("no command", [], 2, "stat|repeat"),
