@@ -6,7 +6,7 @@ in cycles, which a clock rate that drifts is no part of; the median time of whol
 the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
 a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
 the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its visit's runs so far, and
-the least of all visits counts, as they are spread over the sweep), the same of visits in the middle, and the slowest
+the least of all visits counts, as they are spread over the sweep), the same of rows in the middle, and the slowest
 call seen.
 """
 
@@ -48,7 +48,7 @@ FIGURES = (
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
     Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "min", "ns", 0.10),
-    Repeated("the same of a visit in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
+    Repeated("the same of a row in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )
 
@@ -91,7 +91,7 @@ def unsteady(results: Results) -> Cells:
 
 def unsettled(results: Results) -> Cells:
     """Those whose least noise-free worst case was found by less than FEWEST_RUNS visits (sweeps of a seed) yet. It is
-    mostly a copy or clearing of MBs, which on a shared machine is as fast as it can be at few times only."""
+    mostly a copy or clearing of kilobytes to MBs, on a shared machine as fast as it can be at few times only."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
     visits = rows.groupby(["trace", "spec", "visit"], sort=False)["value"].min()

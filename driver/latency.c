@@ -17,8 +17,8 @@
 
 #include "driver/loop.h"
 
-/* Of every op, before only those that may be the slowest are timed: what disturbs one replay or two is none of these.
- */
+/* Of every op, before those that may be the slowest are timed alone: so many that what disturbs one or two of them is
+ * not taken for these. */
 #define WHOLE_REPLAYS 3
 
 typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
@@ -62,8 +62,8 @@ static uint64_t replay_slowest(const struct bench *bench, struct loop *loop)
 {
     const struct job *job = bench->job;
     struct slowest *slowest = bench->slowest;
-    some_steps *const others = untimed_steps[job->diagnose != 0], *const one =
-                                                                      timed_steps[job->unit][job->diagnose != 0];
+    some_steps *const others = untimed_steps[job->diagnose != 0];
+    some_steps *const one = timed_steps[job->unit][job->diagnose != 0];
     const enum touch touch = (enum touch)job->touch;
     const uint64_t nsteps = loop->end;
     for (uint32_t i = 0; i < slowest->n; i++) {
@@ -89,7 +89,8 @@ static uint64_t replay(const struct bench *bench)
 {
     const struct job *job = bench->job;
     struct loop loop = loop_of(bench);
-    if (only_the_slowest(bench))
+    bench->slowest->alone = only_the_slowest(bench);
+    if (bench->slowest->alone)
         return replay_slowest(bench, &loop);
     return timed_steps[job->unit][job->diagnose != 0](&loop, (enum touch)job->touch);
 }
@@ -131,15 +132,14 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
     const uint64_t nsteps = bench->plan.header->nsteps;
     const uint32_t *ticks = bench->ticks;
     uint32_t *least = bench->ticks + nsteps;
-    const bool shared = bench->job->repetitions.shared;
     (void)time;
-    if (index >= WHOLE_REPLAYS && bench->slowest->n > 0 && !shared) {
+    if (bench->slowest->alone) {
         keep_slowest(bench->slowest, least);
         return;
     }
     for (uint64_t i = 0; i < nsteps; i++)
         least[i] = index == 0 ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
-    if (index + 1 >= WHOLE_REPLAYS && !shared && bench->job->unit != LATENCY_NS_PER_OP)
+    if (index + 1 >= WHOLE_REPLAYS && !bench->job->repetitions.shared && bench->job->unit != LATENCY_NS_PER_OP)
         slowest_choose(bench->slowest, least, nsteps);
 }
 

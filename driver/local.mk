@@ -39,7 +39,6 @@ worker_files = \
 	driver/cycles.c driver/cycles.h \
 	driver/heap_map.c driver/heap_map.h \
 	driver/last_cache.c driver/last_cache.h \
-	driver/slowest.c driver/slowest.h \
 	driver/latency.c \
 	driver/libc_heap.c driver/libc_heap.h \
 	driver/line.c driver/line.h \
@@ -52,6 +51,7 @@ worker_files = \
 	driver/proc.c driver/proc.h \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
+	driver/slowest.c driver/slowest.h \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
 	driver/study_op.c driver/study.h \
@@ -231,7 +231,7 @@ TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/last_cache_test \
-	driver/tests/numbers_test driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test \
+	driver/tests/latency_test driver/tests/numbers_test driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test \
 	driver/tests/shadow_test driver/tests/slowest_test driver/tests/study_test driver/tests/touch_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
@@ -243,6 +243,8 @@ driver_tests_board_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_board_test_LDADD = $(driver_test_libs)
 driver_tests_last_cache_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_last_cache_test_LDADD = $(driver_test_libs)
+driver_tests_latency_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_latency_test_LDADD = $(driver_test_libs)
 driver_tests_numbers_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_numbers_test_LDADD = $(driver_test_libs)
 driver_tests_own_text_test_CPPFLAGS = $(driver_test_cppflags)

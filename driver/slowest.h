@@ -15,6 +15,7 @@
 struct slowest {
     uint32_t n;                   /* 0: none were chosen, or they would be too many */
     uint32_t others;              /* ticks: the least of no other op is more */
+    bool alone;                   /* the replay at work times these alone */
     uint64_t steps[SLOWEST_MOST]; /* rising */
     uint32_t ticks[SLOWEST_MOST]; /* of each in the replay at work, for who times them */
 };

@@ -196,23 +196,27 @@ static bool out_of_time(struct cell *cell, const struct round *round)
     return true;
 }
 
+/* Whether people are told of this for the first time; where progress is shown, it makes room. */
+static bool tell(struct sweep *sweep, bool *told)
+{
+    if (*told)
+        return false;
+    *told = true;
+    progress_clear(sweep->progress);
+    return true;
+}
+
 /* What the machine did not let the workers have: every row says it, people are told once. */
 static void tell_once(struct sweep *sweep, const struct job *job)
 {
-    if (job->randomized && !job->keep_random && !sweep->told_random) {
-        sweep->told_random = true;
-        progress_clear(sweep->progress);
+    if (job->randomized && !job->keep_random && tell(sweep, &sweep->told_random)) {
         fprintf(stderr,
                 "replay: address randomisation cannot be turned off here: runs differ in layout; raise --runs\n");
     }
-    if (job->unpinned && !sweep->told_pinned) {
-        sweep->told_pinned = true;
-        progress_clear(sweep->progress);
+    if (job->unpinned && tell(sweep, &sweep->told_pinned)) {
         fprintf(stderr, "replay: runs cannot be pinned to CPU %d; name another with --cpu, or none\n", job->cpu);
     }
-    if (job->arena_moved && !sweep->told_arena) {
-        sweep->told_arena = true;
-        progress_clear(sweep->progress);
+    if (job->arena_moved && tell(sweep, &sweep->told_arena)) {
         fprintf(stderr, "replay: the arena cannot be at its fixed address here: layouts differ from other machines'\n");
     }
 }
@@ -223,9 +227,7 @@ static void note_core(struct sweep *sweep, const struct job *job)
 {
     const struct repetitions *repetitions = &job->repetitions;
     sweep->whole = repetitions->whole;
-    if (repetitions->shared && !sweep->told_shared) {
-        sweep->told_shared = true;
-        progress_clear(sweep->progress);
+    if (repetitions->shared && tell(sweep, &sweep->told_shared)) {
         fprintf(stderr,
                 "replay: somebody has a part of the core of CPU %d: times are longer by a third or so; such runs are "
                 "marked; to wait longer for its end: --settle=SECONDS, or name another --cpu\n",
@@ -239,9 +241,7 @@ static void note_cache(struct sweep *sweep, const struct job *job)
 {
     const struct repetitions *repetitions = &job->repetitions;
     sweep->cache = repetitions->cache;
-    if (repetitions->cache_shared && !sweep->told_cache) {
-        sweep->told_cache = true;
-        progress_clear(sweep->progress);
+    if (repetitions->cache_shared && tell(sweep, &sweep->told_cache)) {
         fprintf(
             stderr,
             "replay: somebody else fills the processor's last cache: a heap that needs it takes longer, up to half as "
@@ -256,9 +256,7 @@ static bool was_throttled(struct sweep *sweep, const struct run *run, char *what
 {
     const struct board_verdict verdict = board_judge(&run->before, &run->after);
     char kinds[BOARD_WHY];
-    if (verdict.unseen != 0 && !sweep->told_unseen) {
-        sweep->told_unseen = true;
-        progress_clear(sweep->progress);
+    if (verdict.unseen != 0 && tell(sweep, &sweep->told_unseen)) {
         fprintf(
             stderr,
             "replay: since it was started this machine has known: %s: if that comes and goes within a run it is not "

@@ -152,7 +152,7 @@ ok(
 )
 ok(
     np.isclose(usual.table["apart"].item(), 600 / 420 - 1) and usual.outside().empty,
-    "and of the visit in the middle, of which nothing is asked",
+    "and of the row in the middle, of which nothing is asked",
     usual.table,
 )
 ok(
