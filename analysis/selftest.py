@@ -44,10 +44,10 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
-# How long a latency run replays: of each op the fastest replay counts. What takes long is asked every so many rounds
-# only, but then in more runs, which are longer.
-LATENCY_S = 0.5
-SLOW_ROUNDS, SLOW_RUNS, SLOW_LATENCY_S = 5, FEWEST_RUNS, 5
+# How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
+# only, but then longer, and in more runs of latency.
+THROUGHPUT_S, LATENCY_S = 0.3, 0.7
+SLOW_ROUNDS, SLOW_RUNS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, FEWEST_RUNS, 2, 5
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -194,12 +194,16 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
             if specs and time.monotonic() < end:
                 _replay([f"--limit={options.limit}", f"--seed={seed}", f"--alloc={specs}", *more, str(path)], file)
 
-    def throughput(cells: Cells, seed: int, file: Path, end: float, settle_s: float) -> None:
-        visit(cells, seed, file, end, "--passes=throughput", "--runs=1", f"--settle={settle_s:g}")
+    def throughput(cells: Cells, seed: int, file: Path, end: float, settle_s: float, timed_s: float) -> None:
+        wait = f"--settle={settle_s:g}"
+        visit(cells, seed, file, end, "--passes=throughput", wait, "--runs=1", f"--timed={timed_s}")
 
     def latency(cells: Cells, seed: int, file: Path, end: float, times: int, timed_s: float) -> None:
         """No run waits for core and caches: the more there are, the more meet them as they should be."""
         visit(cells, seed, file, end, "--passes=latency", "--settle=0", f"--runs={times}", f"--timed={timed_s}")
+
+    def of(cells: Cells, some: Cells) -> Cells:
+        return [cell for cell in cells if cell in some]
 
     def sweep(file: Path) -> None:
         """Rounds of all, then of what is not known well, until the time is up. They go through all traces, so that what
@@ -212,20 +216,20 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
                 end, times, worst = sweep_end, selftest_repeat.unsteady(results), selftest_repeat.unsettled(results)
                 if time.monotonic() > end or not times + worst:
                     break
-            slow_too = seed % SLOW_ROUNDS == 0
-            times = [cell for cell in times if cell in quick or slow_too or seed < runs]
-            throughput(times, seed, file, end, options.settle)
-            latency([cell for cell in worst if cell in quick], seed, file, end, 1, LATENCY_S)
-            if slow_too:
-                slow = [cell for cell in worst if cell not in quick]
-                latency(slow, seed, file, end, SLOW_RUNS, SLOW_LATENCY_S)
+            throughput(of(times, quick), seed, file, end, options.settle, THROUGHPUT_S)
+            latency(of(worst, quick), seed, file, end, 1, LATENCY_S)
+            if seed % SLOW_ROUNDS == 0 or seed < runs:
+                throughput(of(times, slow), seed, file, end, options.settle, SLOW_THROUGHPUT_S)
+            if seed % SLOW_ROUNDS == 0:
+                latency(of(worst, slow), seed, file, end, SLOW_RUNS, SLOW_LATENCY_S)
 
     begin = time.monotonic()
-    throughput([(path.name, options.alloc) for path in options.traces], 0, files[0], math.inf, 0)
+    throughput([(path.name, options.alloc) for path in options.traces], 0, files[0], math.inf, 0, THROUGHPUT_S)
     results = read_results(PROGRAM, [files[0]])
     everything, quick = selftest_repeat.measured(results), selftest_repeat.quick(results)
+    slow = [cell for cell in everything if cell not in quick]
     calls = [cell for cell in everything if cell[1] != FLOOR]
-    latency([cell for cell in calls if cell in quick], 0, files[0], math.inf, 1, LATENCY_S)
+    latency(of(calls, quick), 0, files[0], math.inf, 1, LATENCY_S)
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))

@@ -30,8 +30,10 @@ struct bench {
     struct page_source counted;       /* instructions: the page source that `source` hands on to, between marks */
     struct heap *heap;
     void **slots;   /* the live blocks, plan.header->nslots of them, in memory already */
-    uint32_t *left; /* the slots that hold a block after the last op */
+    uint64_t end;   /* the step that a replay ends before: plan.header->nsteps, unless bench_end_at() says otherwise */
+    uint32_t *left; /* the slots that hold a block then */
     size_t nleft;
+    uint8_t *live;            /* of each slot, to find these by */
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
     uint32_t *ticks;          /* latency: of each op or batch, shared with the driver */
     struct slowest *slowest;  /* latency: the ops that alone are timed in the end */
@@ -49,21 +51,26 @@ void bench_open(struct bench *bench, bool watched);
 /* The heap destroyed, the page source closed. */
 void bench_close(struct bench *bench);
 
-/* What a replay took: time that its thread had a processor, and time that went by. */
+/* Replays end before that step, the one at work too if it did not come to it yet. Finds out which blocks that leaves,
+ * so that it takes a pass over the steps when this is another one than before. */
+void bench_end_at(struct bench *bench, uint64_t end);
+
+/* What a replay took: time that its thread had a processor, and time that went by; and all of it, with the making of
+ * the heap and the end of it. */
 struct replay_time {
-    uint64_t cpu_ns, wall_ns;
+    uint64_t cpu_ns, wall_ns, all_ns;
 };
 
 /* Replays the plan once from an empty heap, and leaves it so: what the trace never freed is released afterwards, since
  * the C library's heap outlives a destroy(). `replay` is the pass's loop, which alone is timed. */
-struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *));
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct bench *));
 
 /* Takes a replay that counts, the index-th so far; from 0 again where those before no longer count. */
 typedef void bench_keep(struct bench *bench, const struct replay_time *time, uint32_t index);
 
 /* Replays until enough was timed, and hands `keep` the replays that count: those in which the core was whole and the
  * last cache the run's own, as long as there are such; see repetitions.c. Fills job->repetitions. */
-void bench_repeat(struct bench *bench, uint64_t replay(const struct bench *), bench_keep *keep);
+void bench_repeat(struct bench *bench, uint64_t replay(struct bench *), bench_keep *keep);
 
 /* Ends the worker: what the allocator did wrong at `step` (or NO_STEP), in words. */
 void bench_failed(struct bench *bench, uint64_t step, const char *format, ...)

@@ -10,8 +10,10 @@
  *
  * The noise-free worst case is the largest of these minima. After some replays of every op those alone are timed that
  * may have it in this run (see slowest.h): reading the clock twice for each op takes most of a replay's time, and the
- * table drives the heap out of the caches. In the same time there are several times as many replays, nearer to a
- * program's own. The histogram and the observed maximum are of the last replay of every op.
+ * table drives the heap out of the caches. Nor is there anything to learn after the op that is the slowest so far: it
+ * alone can lower the largest minimum, so that these replays end there. In the same time there are many more of them,
+ * and they leave more of the heap in the caches; of an op that clears or copies what they hold, the least is found at
+ * once and not by luck. The histogram and the observed maximum are of the last replay of every op.
  */
 #include <sys/mman.h>
 
@@ -58,15 +60,14 @@ static bool only_the_slowest(const struct bench *bench)
 }
 
 /* The table keeps what a replay of every op found. */
-static uint64_t replay_slowest(const struct bench *bench, struct loop *loop)
+static uint64_t replay_slowest(struct bench *bench, struct loop *loop)
 {
     const struct job *job = bench->job;
     struct slowest *slowest = bench->slowest;
     some_steps *const others = untimed_steps[job->diagnose != 0];
     some_steps *const one = timed_steps[job->unit][job->diagnose != 0];
     const enum touch touch = (enum touch)job->touch;
-    const uint64_t nsteps = loop->end;
-    for (uint32_t i = 0; i < slowest->n; i++) {
+    for (uint32_t i = 0; i < slowest->timed; i++) {
         const uint64_t step = slowest->steps[i];
         const uint32_t whole_replay = loop->ticks[step];
         loop->end = step;
@@ -81,16 +82,18 @@ static uint64_t replay_slowest(const struct bench *bench, struct loop *loop)
         slowest->ticks[i] = loop->ticks[step];
         loop->ticks[step] = whole_replay;
     }
-    loop->end = nsteps;
-    return others(loop, touch);
+    return bench->end;
 }
 
-static uint64_t replay(const struct bench *bench)
+static uint64_t replay(struct bench *bench)
 {
     const struct job *job = bench->job;
+    const uint64_t nsteps = bench->plan.header->nsteps;
+    struct slowest *slowest = bench->slowest;
+    slowest->timed = only_the_slowest(bench) ? slowest_reach(slowest, bench->ticks + nsteps) : 0;
+    bench_end_at(bench, slowest->timed > 0 ? slowest->steps[slowest->timed - 1] + 1 : nsteps);
     struct loop loop = loop_of(bench);
-    bench->slowest->alone = only_the_slowest(bench);
-    if (bench->slowest->alone)
+    if (slowest->timed > 0)
         return replay_slowest(bench, &loop);
     return timed_steps[job->unit][job->diagnose != 0](&loop, (enum touch)job->touch);
 }
@@ -118,7 +121,7 @@ static void set_up_clock(struct bench *bench)
 
 static void keep_slowest(struct slowest *slowest, uint32_t *least)
 {
-    for (uint32_t i = 0; i < slowest->n; i++) {
+    for (uint32_t i = 0; i < slowest->timed; i++) {
         uint32_t *of_step = &least[slowest->steps[i]];
         *of_step = ALLOC_MIN(*of_step, slowest->ticks[i]);
     }
@@ -133,7 +136,7 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
     const uint32_t *ticks = bench->ticks;
     uint32_t *least = bench->ticks + nsteps;
     (void)time;
-    if (bench->slowest->alone) {
+    if (bench->slowest->timed > 0) {
         keep_slowest(bench->slowest, least);
         return;
     }

@@ -40,7 +40,7 @@ static inline struct loop loop_of(const struct bench *bench)
     return (struct loop){.plan = &bench->plan,
                          .allocator = bench->allocator.allocator,
                          .heap = bench->heap,
-                         .end = bench->plan.header->nsteps,
+                         .end = bench->end,
                          .slots = bench->slots,
                          .ticks = bench->ticks,
                          .batch_ops = bench->job->latency.batch_ops,

@@ -31,6 +31,18 @@ void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nst
     slowest->n = 0;
 }
 
+uint32_t slowest_reach(const struct slowest *slowest, const uint32_t *least)
+{
+    uint32_t reach = 0, worst = 0;
+    for (uint32_t i = 0; i < slowest->n; i++) {
+        if (least[slowest->steps[i]] < worst)
+            continue;
+        worst = least[slowest->steps[i]];
+        reach = i + 1;
+    }
+    return reach;
+}
+
 bool slowest_is_among(const struct slowest *slowest, const uint32_t *least)
 {
     for (uint32_t i = 0; i < slowest->n; i++)

@@ -41,18 +41,18 @@ OP_INLINE uint64_t replay_in_parts(const struct bench *bench, struct loop loop, 
     return steps;
 }
 
-static uint64_t replay(const struct bench *bench)
+static uint64_t replay(struct bench *bench)
 {
     return replay_in_parts(bench, loop_of(bench), 0);
 }
 
-static uint64_t replay_diagnosed(const struct bench *bench)
+static uint64_t replay_diagnosed(struct bench *bench)
 {
     return replay_in_parts(bench, loop_of(bench), LOOP_PROGRESS);
 }
 
 /* The block that null hands out serves every request, the largest too. */
-static uint64_t replay_inlined(const struct bench *bench)
+static uint64_t replay_inlined(struct bench *bench)
 {
     struct loop loop = loop_of(bench);
     loop.fixed_block = loop.allocator->alloc(loop.heap, bench->config.max_request);

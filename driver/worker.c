@@ -135,18 +135,38 @@ void bench_close(struct bench *bench)
     bench->heap = NULL;
 }
 
-struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
+void bench_end_at(struct bench *bench, uint64_t end)
 {
+    const size_t nslots = (size_t)bench->plan.header->nslots;
+    if (bench->end == end)
+        return;
+    memset(bench->live, 0, nslots);
+    for (uint64_t i = 0; i < end; i++) {
+        const unsigned kind = plan_kind(bench->plan.steps[i]);
+        if (kind != PLAN_NOTHING)
+            bench->live[plan_slot(bench->plan.steps[i])] = kind != PLAN_FREE;
+    }
+    bench->end = end;
+    bench->nleft = 0;
+    for (uint32_t slot = 0; slot < nslots; slot++)
+        if (bench->live[slot])
+            bench->left[bench->nleft++] = slot;
+}
+
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct bench *))
+{
+    const uint64_t begin = clock_ns();
     bench_open(bench, bench->job->diagnose);
     const uint64_t wall = clock_ns(), cpu = clock_read(CLOCK_THREAD_CPUTIME_ID);
     const uint64_t done = replay(bench);
-    const struct replay_time time = {clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu, clock_ns() - wall};
-    if (done < bench->plan.header->nsteps)
+    struct replay_time time = {clock_read(CLOCK_THREAD_CPUTIME_ID) - cpu, clock_ns() - wall, 0};
+    if (done < bench->end)
         bench_refused(bench, done);
     bench->job->step = STEP_DESTROY;
     for (size_t i = 0; i < bench->nleft; i++)
         bench->allocator.allocator->release(bench->heap, bench->slots[bench->left[i]]);
     bench_close(bench);
+    time.all_ns = clock_ns() - begin;
     return time;
 }
 
@@ -204,22 +224,6 @@ static void map_arena(struct bench *bench)
     job->arena_address = (uintptr_t)bench->region;
 }
 
-static void find_left(struct bench *bench)
-{
-    const struct plan_header *header = bench->plan.header;
-    uint8_t *live = bench_table(bench, header->nslots, 1);
-    for (uint64_t i = 0; i < header->nsteps; i++) {
-        const unsigned kind = plan_kind(bench->plan.steps[i]);
-        if (kind != PLAN_NOTHING)
-            live[plan_slot(bench->plan.steps[i])] = kind != PLAN_FREE;
-    }
-    bench->left = bench_table(bench, header->left_live, sizeof *bench->left);
-    for (uint32_t slot = 0; slot < header->nslots && bench->nleft < header->left_live; slot++)
-        if (live[slot])
-            bench->left[bench->nleft++] = slot;
-    munmap(live, header->nslots);
-}
-
 static void configure(struct bench *bench)
 {
     const struct plan_header *header = bench->plan.header;
@@ -269,7 +273,9 @@ static void set_up(struct bench *bench)
     bench->slots = bench_table(bench, bench->plan.header->nslots, sizeof *bench->slots);
     configure(bench);
     bench_guard(bench);
-    find_left(bench);
+    bench->live = bench_table(bench, bench->plan.header->nslots, sizeof *bench->live);
+    bench->left = bench_table(bench, bench->plan.header->nslots, sizeof *bench->left);
+    bench_end_at(bench, bench->plan.header->nsteps);
     map_arena(bench);
     if (pass_is_timed(job->pass))
         job->own_text = own_text(); /* a plug-in's too, which is loaded by now */

@@ -70,7 +70,7 @@ static void *counted_op(const struct bench *bench, const struct request *request
     }
 }
 
-static uint64_t replay(const struct bench *bench)
+static uint64_t replay(struct bench *bench)
 {
     const struct plan *plan = &bench->plan;
     for (uint64_t i = 0; i < plan->header->nsteps; i++) {

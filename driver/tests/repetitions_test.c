@@ -19,11 +19,11 @@ static const char *cache_looks; /* the same of the last cache, before and after 
 static unsigned replays, nlooks, kept[2000], nkept;
 static uint64_t replay_ns = 10 * MS;
 
-struct replay_time bench_replay(struct bench *bench, uint64_t replay(const struct bench *))
+struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct bench *))
 {
     (void)bench, (void)replay;
     replays++;
-    return (struct replay_time){replay_ns, replay_ns};
+    return (struct replay_time){replay_ns, replay_ns, replay_ns};
 }
 
 void core_open(struct core *core, double whole)
