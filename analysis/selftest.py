@@ -45,7 +45,7 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
-# only, but then longer, and in more runs of latency.
+# only after the first, but then longer, and in more runs of latency.
 THROUGHPUT_S, LATENCY_S = 0.3, 0.7
 SLOW_ROUNDS, SLOW_RUNS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, FEWEST_RUNS, 2, 5
 
@@ -228,6 +228,7 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     results = read_results(PROGRAM, [files[0]])
     everything, quick = selftest_repeat.measured(results), selftest_repeat.quick(results)
     slow = [cell for cell in everything if cell not in quick]
+    throughput(slow, 0, files[0], math.inf, 0, SLOW_THROUGHPUT_S)
     calls = [cell for cell in everything if cell[1] != FLOOR]
     latency(of(calls, quick), 0, files[0], math.inf, 1, LATENCY_S)
     run_s = time.monotonic() - begin

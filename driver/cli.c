@@ -80,7 +80,8 @@ static const struct argp_option options[] = {
     {"isa", KEY_ISA, "native|aarch64", 0, "Whose instructions are counted (native)", 2},
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured ones, in each of these runs (1)", 2},
-    {"timed", KEY_TIMED, "SECONDS", 0, "Replay until this much was timed, in each of these runs (0.1)", 2},
+    {"timed", KEY_TIMED, "SECONDS", 0,
+     "Replay for this long, the making of heaps included, in each of these runs (0.1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
      "Begin only one more run a pass, without warm-up, of an allocator that took this long on a trace; it is said "
      "(600)",

@@ -177,7 +177,7 @@ struct job {
     int32_t plan_fd, packing_fd, ticks_fd, counts_fd;
     uint64_t plant_step; /* NO_STEP: none */
     uint64_t arena_bytes;
-    uint64_t timed_ns;             /* throughput and latency: repeat until this much was timed */
+    uint64_t timed_ns;             /* throughput and latency: repeat for this long */
     uint64_t limit_ns;             /* begin no other replay after this long; one is measured in any case */
     uint64_t settle_ns;            /* replay so much longer when the core is shared */
     uint64_t cache_settle_ns;      /* and wait so long when the last cache is */

@@ -1,11 +1,11 @@
 /*
  * repetitions.c - how often a timed pass replays, and which replays count.
  *
- * After the warm-up, until JOB.timed_ns were timed. A replay counts when the core was whole at the looks before and
- * after it (see core.h), which are a millisecond of replays apart at least, so that they take less time than these:
- * figures of a shared core are of another machine, one slower by a third, and which of the two it is changes from one
- * minute to the next. While the core is shared, replays go on for JOB.settle_ns more; if it is shared still, those that
- * there are count, and the run says so.
+ * After the warm-up, for JOB.timed_ns, the making of heaps included: that takes more time than a replay of a few ops. A
+ * replay counts when the core was whole at the looks before and after it (see core.h), which are a millisecond of
+ * replays apart at least, so that they take less time than these: figures of a shared core are of another machine, one
+ * slower by a third, and which of the two it is changes from one minute to the next. While the core is shared, replays
+ * go on for JOB.settle_ns more; if it is shared still, those that there are count, and the run says so.
  *
  * Nor should others have filled the last cache (see last_cache.h). A look at that drives out what the heap had there,
  * so that there is one before all replays and one after them. For JOB.cache_settle_ns the run waits for the cache to be
@@ -57,12 +57,11 @@ static bool done(const struct repeater *repeater)
     return enough(repeater) || result->waited_ns >= job->timed_ns + job->settle_ns;
 }
 
-/* Replays of latency may be of a few ops, whose heap takes more time to make. */
 static void count(struct repeater *repeater, const struct replay_time *time)
 {
     struct repetitions *result = &repeater->bench->job->repetitions;
     repeater->keep(repeater->bench, time, result->count++);
-    repeater->timed_ns += repeater->bench->job->pass == PASS_LATENCY ? time->all_ns : time->wall_ns;
+    repeater->timed_ns += time->all_ns;
     repeater->clock_hz += repeater->core.clock_hz;
 }
 
@@ -84,8 +83,8 @@ static void take_shared(struct repeater *repeater, const struct replay_time *tim
     struct repetitions *result = &repeater->bench->job->repetitions;
     if (enough(repeater) || (result->count > 0 && !result->shared)) {
         result->left_out++;
-        result->waited_ns += time->wall_ns;
-        repeater->spent_ns -= time->wall_ns;
+        result->waited_ns += time->all_ns;
+        repeater->spent_ns -= time->all_ns;
         return;
     }
     result->shared = true;
@@ -102,7 +101,7 @@ static void replay_until_enough(struct repeater *repeater, uint64_t replay(struc
         repeater->since_ns += time.all_ns;
         if (repeater->since_ns >= LOOK_EVERY_NS)
             look(repeater);
-        repeater->spent_ns += time.wall_ns;
+        repeater->spent_ns += time.all_ns;
         if (job->repetitions.warmups < job->warmups && repeater->spent_ns < job->limit_ns)
             job->repetitions.warmups++;
         else if (before && repeater->whole)

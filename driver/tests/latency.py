@@ -88,7 +88,7 @@ for at, timed_s in ((0, 1), (399, 0.1), (100, 1)):
 # Later replays end with the slowest op, here the third, which clears the most. What goes wrong in or before it is found.
 clearing = trace(["malloc 0x100 100", "malloc 0x200 100", "calloc 0x1000000 1 4194304", "malloc 0x300 100", "free 0x100"])
 for fault, at in (("refuse", 1), ("refuse", 2), ("crash", 1), ("crash", 2)):
-    row = latency(f"--alloc={FAULTY}:fault={fault}:at={at}:heap=10", "--latency-batch=1", clearing)[-1]
+    row = latency(f"--alloc={FAULTY}:fault={fault}:at={at}:heap=10", "--timed=5", "--latency-batch=1", clearing)[-1]
     ok(row["status"] == "failed" and row["op"]["index"] == at, f"what goes wrong in a later replay names its op: {fault} at {at}", row)
 figures = latency("--alloc=null", "--latency-batch=65536", small)[-1]["figures"]
 ok(figures["batch_ops"] == len(SMALL), "a batch has no more ops than the trace", figures)
@@ -150,4 +150,5 @@ ok(found[0]["host"]["emulated"] is False and found[0]["host"]["emulated_by"] is 
 
 os.unlink(small)
 os.unlink(slow)
+os.unlink(clearing)
 finish()

@@ -17,8 +17,8 @@
 enum { STEPS = 8, EARLY = 2, LATE = 5, UNTIMED = 12345 };
 
 /* In each replay; much, as others may hold up the test. */
-static const uint64_t early_ms[] = {40, 40, 40, 40, 40, 10, 0, 0, 0};
-static const uint64_t late_ms[] = {80, 60, 60, 90, 30, 0, 20, 0, 0};
+static const uint64_t early_ms[] = {70, 70, 70, 70, 70, 30, 0, 0};
+static const uint64_t late_ms[] = {120, 90, 90, 130, 65, 0, 20, 0};
 enum { REPLAYS = sizeof late_ms / sizeof late_ms[0] };
 static bool whole[REPLAYS]; /* every op was timed */
 static uint32_t chosen[REPLAYS], early_least[REPLAYS], late_least[REPLAYS];

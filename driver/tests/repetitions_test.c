@@ -23,7 +23,7 @@ struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct benc
 {
     (void)bench, (void)replay;
     replays++;
-    return (struct replay_time){replay_ns, replay_ns, replay_ns};
+    return (struct replay_time){.wall_ns = replay_ns / 10, .all_ns = replay_ns}; /* the most of it to make a heap */
 }
 
 void core_open(struct core *core, double whole)
