@@ -46,7 +46,7 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
 # only after the first, but then longer, and in more runs of latency.
-THROUGHPUT_S, LATENCY_S = 0.3, 0.7
+THROUGHPUT_S, LATENCY_S = 0.3, 1
 SLOW_ROUNDS, SLOW_RUNS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, FEWEST_RUNS, 2, 5
 
 

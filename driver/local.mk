@@ -51,6 +51,7 @@ worker_files = \
 	driver/proc.c driver/proc.h \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
+	driver/rewind.c driver/rewind.h \
 	driver/slowest.c driver/slowest.h \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
@@ -231,7 +232,7 @@ TESTS += $(driver_scripts)
 
 if HAVE_CMOCKA
 driver_tests = driver/tests/board_test driver/tests/core_test driver/tests/heap_map_test driver/tests/last_cache_test \
-	driver/tests/latency_test driver/tests/numbers_test driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test \
+	driver/tests/latency_test driver/tests/numbers_test driver/tests/own_text_test driver/tests/packing_test driver/tests/repetitions_test driver/tests/rewind_test \
 	driver/tests/shadow_test driver/tests/slowest_test driver/tests/study_test driver/tests/touch_test driver/tests/worker_test
 check_PROGRAMS += $(driver_tests)
 TESTS += $(driver_tests)
@@ -259,6 +260,8 @@ driver_tests_slowest_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_slowest_test_LDADD = $(driver_test_libs)
 driver_tests_heap_map_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_heap_map_test_LDADD = $(driver_test_libs)
+driver_tests_rewind_test_CPPFLAGS = $(driver_test_cppflags)
+driver_tests_rewind_test_LDADD = $(driver_test_libs)
 driver_tests_worker_test_CPPFLAGS = $(driver_test_cppflags)
 driver_tests_worker_test_LDADD = $(driver_test_libs)
 driver_tests_study_test_CPPFLAGS = $(driver_test_cppflags)

@@ -1,6 +1,6 @@
 /* latency_test.c - which ops a latency run does and times: each in the first replays, then those alone that may be the
- * slowest, up to the one that is so far, and each again once these are not. The replays are real, of a made-up
- * allocator that takes its time at two ops. */
+ * slowest, up to the one that is so far, and each again once these are not; and one that comes late is done again from
+ * a copy of the heap. The replays are real, of made-up allocators that take their time at one or two ops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,9 +9,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "driver/bench.h"
+#include "driver/proc.h"
 #include "driver/timer.h"
 
 enum { STEPS = 8, EARLY = 2, LATE = 5, UNTIMED = 12345 };
@@ -23,7 +25,6 @@ enum { REPLAYS = sizeof late_ms / sizeof late_ms[0] };
 static bool whole[REPLAYS]; /* every op was timed */
 static uint32_t chosen[REPLAYS], early_least[REPLAYS], late_least[REPLAYS];
 static unsigned at_replay, calls[REPLAYS];
-static void *slots[STEPS];
 
 static void *alloc(struct heap *heap, size_t size)
 {
@@ -54,46 +55,72 @@ void bench_end_at(struct bench *bench, uint64_t end)
     bench->end = end;
 }
 
+static uint32_t nreplays;
+static void (*begins)(struct bench *bench);
+static void (*ends)(struct bench *bench, uint32_t index);
+
 void bench_repeat(struct bench *bench, uint64_t replay(struct bench *), bench_keep *keep)
 {
     struct repetitions *repetitions = &bench->job->repetitions;
     const struct replay_time time = {1, 1, 1};
-    for (uint32_t i = 0; i < REPLAYS; i++) {
-        at_replay = i;
-        for (unsigned step = 0; step < STEPS; step++)
-            bench->ticks[step] = UNTIMED;
+    for (at_replay = 0; at_replay < nreplays; at_replay++) {
+        begins(bench);
         const uint64_t done = replay(bench);
         assert_int_equal(done, bench->end);
-        assert_int_equal(calls[i], bench->end);
-        whole[i] = bench->ticks[0] != UNTIMED && bench->ticks[LATE] != UNTIMED;
-        for (unsigned step = 0; step < STEPS; step++) /* all or none: those timed alone go elsewhere */
-            assert_int_equal(bench->ticks[step] != UNTIMED, whole[i]);
         repetitions->count++;
-        keep(bench, &time, i);
-        chosen[i] = bench->slowest->n;
-        early_least[i] = bench->ticks[STEPS + EARLY];
-        late_least[i] = bench->ticks[STEPS + LATE];
+        keep(bench, &time, at_replay);
+        ends(bench, at_replay);
     }
+}
+
+/* A run over so many mallocs. */
+static void run(struct bench *bench, struct job *job, const struct allocator *allocator, uint64_t nsteps)
+{
+    const struct plan_header header = {.nsteps = nsteps, .nslots = nsteps};
+    uint64_t *steps = calloc((size_t)nsteps, sizeof *steps);
+    FILE *table = tmpfile();
+    assert_true(steps != NULL && table != NULL);
+    *job = (struct job){.touch = TOUCH_NONE, .unit = LATENCY_NS, .batch_ops = 1, .ticks_fd = fileno(table)};
+    assert_int_equal(ftruncate(job->ticks_fd, (off_t)latency_table_bytes(nsteps)), 0);
+    for (uint64_t i = 0; i < nsteps; i++)
+        steps[i] = (uint64_t)PLAN_MALLOC << 61 | i << 32 | 16;
+    bench->job = job;
+    bench->plan = (struct plan){.fd = -1, .header = &header, .steps = steps};
+    bench->slots = calloc((size_t)nsteps, sizeof *bench->slots);
+    bench->allocator.allocator = allocator;
+    pass_latency(bench);
+    free(bench->slots);
+    free(steps);
+    fclose(table);
+}
+
+static void forget_ticks(struct bench *bench)
+{
+    for (unsigned step = 0; step < STEPS; step++)
+        bench->ticks[step] = UNTIMED;
+}
+
+static void see_what_was_done(struct bench *bench, uint32_t i)
+{
+    assert_int_equal(calls[i], bench->end);
+    whole[i] = bench->ticks[0] != UNTIMED && bench->ticks[LATE] != UNTIMED;
+    for (unsigned step = 0; step < STEPS; step++) /* all or none: those timed alone go elsewhere */
+        assert_int_equal(bench->ticks[step] != UNTIMED, whole[i]);
+    chosen[i] = bench->slowest->n;
+    early_least[i] = bench->ticks[STEPS + EARLY];
+    late_least[i] = bench->ticks[STEPS + LATE];
 }
 
 static void those_that_may_be_the_slowest_are_timed_alone(void **state)
 {
-    static uint64_t steps[STEPS];
-    static const struct plan_header header = {.nsteps = STEPS, .nslots = STEPS};
     static const struct allocator allocator = {.alloc = alloc};
-    static struct job job = {.touch = TOUCH_NONE, .unit = LATENCY_NS, .batch_ops = 1};
-    static struct bench bench = {.job = &job, .slots = slots, .page = 4096};
-    FILE *table = tmpfile();
+    static struct job job;
+    static struct bench bench = {.page = 4096};
     (void)state;
-    for (uint64_t i = 0; i < STEPS; i++)
-        steps[i] = (uint64_t)PLAN_MALLOC << 61 | i << 32 | 16;
-    bench.plan = (struct plan){.fd = -1, .header = &header, .steps = steps};
-    bench.allocator.allocator = &allocator;
-    assert_non_null(table);
-    job.ticks_fd = fileno(table);
-    assert_int_equal(ftruncate(job.ticks_fd, (off_t)latency_table_bytes(STEPS)), 0);
-
-    pass_latency(&bench);
+    nreplays = REPLAYS;
+    begins = forget_ticks;
+    ends = see_what_was_done;
+    run(&bench, &job, &allocator, STEPS);
 
     assert_true(whole[0] && whole[1] && whole[2]);
     assert_int_equal(chosen[2], 2);
@@ -107,11 +134,72 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     assert_int_equal(calls[6], LATE + 1); /* and the first again */
     assert_true(early_least[6] < early_least[5] && late_least[6] < late_least[5] && chosen[6] == 0);
     assert_true(whole[7] && calls[7] == STEPS); /* now others may be the slowest */
-    fclose(table);
+}
+
+/* A heap that counts its calls in the arena, and takes its time at one, less when that is done again. */
+enum { MANY = 3000, LAST = 2500, FIRST_MS = 40, AGAIN_MS = 10, SOONER = 2000 };
+static const struct page_kind kind = {.state_size = 16};
+static char pages_state[16];
+static unsigned *count, last_calls, sooner_calls, of_last[4], of_sooner[4];
+static uint32_t least_of_last;
+
+static void *count_call(struct heap *heap, size_t size)
+{
+    static char block[64];
+    const uint64_t begin = clock_ns();
+    const unsigned op = (*count)++;
+    (void)heap, (void)size;
+    sooner_calls += op == SOONER;
+    if (op == LAST) {
+        while (clock_ns() - begin < (last_calls == 0 ? FIRST_MS : AGAIN_MS) * UINT64_C(1000000))
+            ;
+        last_calls++;
+    }
+    return block;
+}
+
+static void begin_count(struct bench *bench)
+{
+    (void)bench;
+    *count = last_calls = sooner_calls = 0;
+}
+
+static void see_the_count(struct bench *bench, uint32_t i)
+{
+    assert_int_equal(*count, bench->end);
+    of_last[i] = last_calls;
+    of_sooner[i] = sooner_calls;
+    least_of_last = bench->ticks[MANY + LAST];
+}
+
+static void a_late_one_is_done_again_from_a_copy(void **state)
+{
+    static const struct allocator allocator = {.alloc = count_call};
+    static struct job job;
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    struct bench bench = {.page = page, .region_bytes = page, .pages = {.kind = &kind}, .pages_state = pages_state};
+    (void)state;
+    if (proc_bytes("status", "VmSwap") != 0) {
+        print_message("some memory is swapped out, or the kernel does not say so\n");
+        skip();
+    }
+    bench.region = count = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    assert_true(bench.region != MAP_FAILED);
+    nreplays = 4;
+    begins = begin_count;
+    ends = see_the_count;
+    run(&bench, &job, &allocator, MANY);
+
+    assert_int_equal(of_last[2], 1); /* all ops were timed, once */
+    assert_true(of_last[3] >= 2);
+    assert_int_equal(of_sooner[3], of_last[3]); /* with those before it */
+    assert_true(least_of_last / job.latency.ticks_per_unit < FIRST_MS * 1e6);
+    munmap(count, page);
 }
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
+                                              cmocka_unit_test(a_late_one_is_done_again_from_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
