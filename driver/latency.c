@@ -27,7 +27,7 @@
 
 /* Ops done again before one that is timed again, so that it finds the caches and the branch predictors as they leave
  * them: with 64, some take longer; with 8192, none takes less. */
-#define REDONE UINT64_C(1024)
+#define REDONE ((uint64_t)REWIND_STEPS)
 
 typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
 
@@ -93,7 +93,8 @@ static uint64_t time_chosen(struct bench *bench, struct loop *loop, uint32_t fir
     return others(loop, touch);
 }
 
-/* Does the last REDONE ops again and again from a copy of the heap, for half the time that it took to come to them. */
+/* Does the last REDONE ops again and again from a copy of the heap, for as long as it took to come to them; not where
+ * the copying alone takes as long. */
 static uint64_t replay_slowest(struct bench *bench, struct loop *loop)
 {
     struct slowest *slowest = bench->slowest;
@@ -106,14 +107,15 @@ static uint64_t replay_slowest(struct bench *bench, struct loop *loop)
     uint64_t done = time_chosen(bench, loop, 0, before, from);
     if (done < from)
         return done;
-    const bool kept = from > 0 && rewind_keep(bench->rewind, bench);
-    const uint64_t kept_ns = clock_ns();
-    for (bool again = false;; again = true) {
+    const uint64_t came = clock_ns(), coming_ns = came - begin;
+    bool again = from > 0 && coming_ns > 2 * bench->rewind->keep_ns && rewind_keep(bench->rewind, bench, from);
+    for (;;) {
         loop->begin = from;
         done = time_chosen(bench, loop, before, slowest->timed - before, bench->end);
-        if (done < bench->end || !kept || (again && clock_ns() - kept_ns > (kept_ns - begin) / 2))
+        if (done < bench->end || !again)
             return done;
         rewind_back(bench->rewind, bench);
+        again = clock_ns() - came < coming_ns;
     }
 }
 

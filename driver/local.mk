@@ -48,10 +48,10 @@ worker_files = \
 	driver/pages.c driver/pages.h \
 	driver/plant.c driver/plant.h \
 	driver/repetitions.c \
+	driver/rewind.c driver/rewind.h \
 	driver/proc.c driver/proc.h \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
-	driver/rewind.c driver/rewind.h \
 	driver/slowest.c driver/slowest.h \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
