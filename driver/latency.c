@@ -13,7 +13,7 @@
  * table drives the heap out of the caches. Nor is there anything to learn after the op that is the slowest so far: it
  * alone can lower the largest minimum, so that these replays end there. Nor need they begin anew each time, which
  * leaves an op that comes late few replays, and these what a machine's neighbours do: the last ops are done again from
- * a copy of the heap (see rewind.h). So the least of an op that clears or copies much is found at once, and not by
+ * a copy of the heap (see rewind.h). So the least of an op that clears or copies much is found sooner, and less by
  * luck. The histogram and the observed maximum are of the last replay of every op.
  */
 #include <sys/mman.h>
@@ -24,10 +24,6 @@
 /* Of every op, before those that may be the slowest are timed alone: so many that what disturbs one or two of them is
  * not taken for these. */
 #define WHOLE_REPLAYS 3
-
-/* Ops done again before one that is timed again, so that it finds the caches and the branch predictors as they leave
- * them: with 64, some take longer; with 8192, none takes less. */
-#define REDONE ((uint64_t)REWIND_STEPS)
 
 typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
 
@@ -93,12 +89,12 @@ static uint64_t time_chosen(struct bench *bench, struct loop *loop, uint32_t fir
     return others(loop, touch);
 }
 
-/* Does the last REDONE ops again and again from a copy of the heap, for as long as it took to come to them; not where
- * the copying alone takes as long. */
+/* Does the last REWIND_STEPS ops again and again from a copy of the heap, for as long as it took to come to them; not
+ * where the copying alone takes as long. */
 static uint64_t replay_slowest(struct bench *bench, struct loop *loop)
 {
     struct slowest *slowest = bench->slowest;
-    const uint64_t begin = clock_ns(), from = bench->end - ALLOC_MIN(bench->end, REDONE);
+    const uint64_t begin = clock_ns(), from = bench->end - ALLOC_MIN(bench->end, REWIND_STEPS);
     uint32_t before = 0;
     for (uint32_t i = 0; i < slowest->timed; i++) {
         slowest->ticks[i] = UINT32_MAX;

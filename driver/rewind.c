@@ -22,8 +22,6 @@ static bool take_memory(struct rewind *rewind, const struct bench *bench)
     const size_t pages = REWIND_MOST / bench->page * sizeof *rewind->pages;
     const size_t state = ALLOC_ROUND_UP(bench->pages.kind->state_size, sizeof(uint64_t));
     const size_t bytes = REWIND_MOST + pages + state + bench->region_bytes / bench->page;
-    if (rewind->bytes != NULL)
-        return true;
     char *memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED)
         return false;
