@@ -45,9 +45,9 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
-# only after the first, but then longer, and in more runs of latency.
+# only after the first, but then longer.
 THROUGHPUT_S, LATENCY_S = 0.3, 1
-SLOW_ROUNDS, SLOW_RUNS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, FEWEST_RUNS, 2, 5
+SLOW_ROUNDS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, 2, 10
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -198,9 +198,9 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
         wait = f"--settle={settle_s:g}"
         visit(cells, seed, file, end, "--passes=throughput", wait, "--runs=1", f"--timed={timed_s}")
 
-    def latency(cells: Cells, seed: int, file: Path, end: float, times: int, timed_s: float) -> None:
+    def latency(cells: Cells, seed: int, file: Path, end: float, timed_s: float) -> None:
         """No run waits for core and caches: the more there are, the more meet them as they should be."""
-        visit(cells, seed, file, end, "--passes=latency", "--settle=0", f"--runs={times}", f"--timed={timed_s}")
+        visit(cells, seed, file, end, "--passes=latency", "--settle=0", "--runs=1", f"--timed={timed_s}")
 
     def of(cells: Cells, some: Cells) -> Cells:
         return [cell for cell in cells if cell in some]
@@ -217,11 +217,10 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
                 if time.monotonic() > end or not times + worst:
                     break
             throughput(of(times, quick), seed, file, end, options.settle, THROUGHPUT_S)
-            latency(of(worst, quick), seed, file, end, 1, LATENCY_S)
+            latency(of(worst, quick), seed, file, end, LATENCY_S)
             if seed % SLOW_ROUNDS == 0 or seed < runs:
                 throughput(of(times, slow), seed, file, end, options.settle, SLOW_THROUGHPUT_S)
-            if seed % SLOW_ROUNDS == 0:
-                latency(of(worst, slow), seed, file, end, SLOW_RUNS, SLOW_LATENCY_S)
+                latency(of(worst, slow), seed, file, end, SLOW_LATENCY_S)
 
     begin = time.monotonic()
     throughput([(path.name, options.alloc) for path in options.traces], 0, files[0], math.inf, 0, THROUGHPUT_S)
@@ -230,7 +229,7 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     slow = [cell for cell in everything if cell not in quick]
     throughput(slow, 0, files[0], math.inf, 0, SLOW_THROUGHPUT_S)
     calls = [cell for cell in everything if cell[1] != FLOOR]
-    latency(of(calls, quick), 0, files[0], math.inf, 1, LATENCY_S)
+    latency(of(calls, quick), 0, files[0], math.inf, LATENCY_S)
     run_s = time.monotonic() - begin
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))

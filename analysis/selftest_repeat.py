@@ -25,7 +25,7 @@ Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
 SETTLED = 0.03  # a worst case that visits at several times found as well, so far apart at most, is not one's good luck
-QUICK_S = 0.5  # a replay
+QUICK_S = 0.05  # a replay
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
 

@@ -9,23 +9,19 @@
  * find them.
  *
  * The noise-free worst case is the largest of these minima. After some replays of every op those alone are timed that
- * may have it in this run (see slowest.h): reading the clock twice for each op takes most of a replay's time, and the
- * table drives the heap out of the caches. Nor is there anything to learn after the op that is the slowest so far: it
- * alone can lower the largest minimum, so that these replays end there. Nor need they begin anew each time, which
- * leaves an op that comes late few replays, and these what a machine's neighbours do: the last ops are done again from
- * a copy of the heap (see rewind.h). So the least of an op that clears or copies much is found sooner, and less by
- * luck. The histogram and the observed maximum are of the last replay of every op.
+ * may have it in this run (see slowest.h), and each again and again (see slowest_replay.h): reading the clock twice for
+ * each op takes most of a replay's time, and the table drives the heap out of the caches. So the least of an op that
+ * clears or copies much is found sooner, and less by luck. The histogram and the observed maximum are of the last
+ * replay of every op.
  */
 #include <sys/mman.h>
 
-#include "driver/loop.h"
 #include "driver/rewind.h"
+#include "driver/slowest_replay.h"
 
 /* Of every op, before those that may be the slowest are timed alone: so many that what disturbs one or two of them is
  * not taken for these. */
 #define WHOLE_REPLAYS 3
-
-typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
 
 #define STEPS(NAME, FLAGS)                                                                                             \
     static uint64_t NAME(const struct loop *loop, enum touch touch)                                                    \
@@ -61,71 +57,16 @@ static bool only_the_slowest(const struct bench *bench)
     return bench->slowest->n > 0 && repetitions->count >= WHOLE_REPLAYS && !repetitions->shared;
 }
 
-/* Goes on to `end`, and times the n chosen ops from the first-th on; the least of each in this replay is kept. The
- * table keeps what a replay of every op found. As loop_run(). */
-static uint64_t time_chosen(struct bench *bench, struct loop *loop, uint32_t first, uint32_t n, uint64_t end)
-{
-    const struct job *job = bench->job;
-    struct slowest *slowest = bench->slowest;
-    some_steps *const others = untimed_steps[job->diagnose != 0];
-    some_steps *const one = timed_steps[job->unit][job->diagnose != 0];
-    const enum touch touch = (enum touch)job->touch;
-    for (uint32_t i = first; i < first + n; i++) {
-        const uint64_t step = slowest->steps[i];
-        const uint32_t whole_replay = loop->ticks[step];
-        loop->end = step;
-        const uint64_t done = others(loop, touch);
-        if (done < step)
-            return done;
-        loop->begin = step;
-        loop->end = step + 1;
-        if (one(loop, touch) == step)
-            return step;
-        loop->begin = step + 1;
-        slowest->ticks[i] = ALLOC_MIN(slowest->ticks[i], loop->ticks[step]);
-        loop->ticks[step] = whole_replay;
-    }
-    loop->end = end;
-    return others(loop, touch);
-}
-
-/* Does the last REWIND_STEPS ops again and again from a copy of the heap, for as long as it took to come to them; not
- * where the copying alone takes as long. */
-static uint64_t replay_slowest(struct bench *bench, struct loop *loop)
-{
-    struct slowest *slowest = bench->slowest;
-    const uint64_t begin = clock_ns(), from = bench->end - ALLOC_MIN(bench->end, REWIND_STEPS);
-    uint32_t before = 0;
-    for (uint32_t i = 0; i < slowest->timed; i++) {
-        slowest->ticks[i] = UINT32_MAX;
-        before += slowest->steps[i] < from;
-    }
-    uint64_t done = time_chosen(bench, loop, 0, before, from);
-    if (done < from)
-        return done;
-    const uint64_t came = clock_ns(), coming_ns = came - begin;
-    bool again = from > 0 && coming_ns > 2 * bench->rewind->keep_ns && rewind_keep(bench->rewind, bench, from);
-    for (;;) {
-        loop->begin = from;
-        done = time_chosen(bench, loop, before, slowest->timed - before, bench->end);
-        if (done < bench->end || !again)
-            return done;
-        rewind_back(bench->rewind, bench);
-        again = clock_ns() - came < coming_ns;
-    }
-}
-
 static uint64_t replay(struct bench *bench)
 {
     const struct job *job = bench->job;
-    const uint64_t nsteps = bench->plan.header->nsteps;
-    struct slowest *slowest = bench->slowest;
-    slowest->timed = only_the_slowest(bench) ? slowest_reach(slowest, bench->ticks + nsteps) : 0;
-    bench_end_at(bench, slowest->timed > 0 ? slowest->steps[slowest->timed - 1] + 1 : nsteps);
-    struct loop loop = loop_of(bench);
-    if (slowest->timed > 0)
-        return replay_slowest(bench, &loop);
-    return timed_steps[job->unit][job->diagnose != 0](&loop, (enum touch)job->touch);
+    const bool diagnosed = job->diagnose != 0;
+    if (only_the_slowest(bench))
+        return slowest_replay(bench, untimed_steps[diagnosed], timed_steps[job->unit][diagnosed]);
+    bench->slowest->timed = 0;
+    bench_end_at(bench, bench->plan.header->nsteps);
+    const struct loop loop = loop_of(bench);
+    return timed_steps[job->unit][diagnosed](&loop, (enum touch)job->touch);
 }
 
 /* The timer's ticks of one op in a unit are its ticks over this. */
@@ -154,6 +95,7 @@ static void keep_slowest(struct slowest *slowest, uint32_t *least)
     for (uint32_t i = 0; i < slowest->timed; i++) {
         uint32_t *of_step = &least[slowest->steps[i]];
         *of_step = ALLOC_MIN(*of_step, slowest->ticks[i]);
+        slowest->again[i] |= slowest->again_now[i];
     }
     if (!slowest_is_among(slowest, least))
         slowest->n = 0; /* another replay of every op tells who is */

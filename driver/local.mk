@@ -32,6 +32,7 @@ worker_files = \
 	driver/bench.h driver/dynamic.h driver/job.h driver/op.h driver/loop.h \
 	driver/alone.c driver/alone.h \
 	driver/arena.c \
+	driver/first_access.c driver/first_access.h \
 	driver/guard.c driver/guard.h \
 	driver/icount/call.c driver/icount/call.h driver/icount/marks.h \
 	driver/icount/icount.h driver/icount/pass.c \
@@ -53,6 +54,7 @@ worker_files = \
 	driver/shadow.c driver/shadow.h \
 	driver/shared_file.c driver/shared_file.h \
 	driver/slowest.c driver/slowest.h \
+	driver/slowest_replay.c driver/slowest_replay.h \
 	driver/space.c \
 	driver/spec.c driver/spec.h \
 	driver/study_op.c driver/study.h \

@@ -1,6 +1,8 @@
 /* slowest.c - which ops may be the slowest of all; see slowest.h. */
 #include "driver/slowest.h"
 
+#include <string.h>
+
 /* How many took more at least; the first SLOWEST_MOST of them in slowest->steps. */
 static uint64_t gather(struct slowest *slowest, const uint32_t *least, uint64_t nsteps)
 {
@@ -18,6 +20,7 @@ static uint64_t gather(struct slowest *slowest, const uint32_t *least, uint64_t 
 void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nsteps)
 {
     uint32_t worst = 0;
+    memset(slowest->again, 0, sizeof slowest->again);
     for (uint64_t i = 0; i < nsteps; i++)
         worst = least[i] > worst ? least[i] : worst;
     for (uint32_t below = worst - worst / 2; below > worst / 512; below /= 2) {
@@ -29,18 +32,6 @@ void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nst
         }
     }
     slowest->n = 0;
-}
-
-uint32_t slowest_reach(const struct slowest *slowest, const uint32_t *least)
-{
-    uint32_t reach = 0, worst = 0;
-    for (uint32_t i = 0; i < slowest->n; i++) {
-        if (least[slowest->steps[i]] < worst)
-            continue;
-        worst = least[slowest->steps[i]];
-        reach = i + 1;
-    }
-    return reach;
 }
 
 bool slowest_is_among(const struct slowest *slowest, const uint32_t *least)

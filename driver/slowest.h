@@ -17,16 +17,14 @@ struct slowest {
     uint32_t others;              /* ticks: the least of no other op is more */
     uint32_t timed;               /* the first so many are timed alone in the replay at work; 0: every op is */
     uint64_t steps[SLOWEST_MOST]; /* rising */
+    bool again[SLOWEST_MOST];     /* was timed again since it was chosen, as it was near the slowest */
     uint32_t ticks[SLOWEST_MOST]; /* of those timed in the replay at work, for who times them */
+    bool again_now[SLOWEST_MOST]; /* the same of it */
 };
 
 /* Chooses those whose least is more than half the largest, or if these are more than SLOWEST_MOST, more than three
  * quarters of it, and so on, 255 of 256 parts at last. least: ticks, of nsteps steps; read nine times at most. */
 void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nsteps);
-
-/* How many there are up to the slowest so far, the last of them if several are. What comes later does not matter as
- * long as its least is not the largest. */
-uint32_t slowest_reach(const struct slowest *slowest, const uint32_t *least);
 
 /* Whether the slowest is still one of those that were chosen. */
 bool slowest_is_among(const struct slowest *slowest, const uint32_t *least);

@@ -1,58 +1,37 @@
 /*
  * touched.c - counts the pages that a replay writes; see touched.h.
  *
- * An arena is closed to all access at first. The first access to a page of it is a fault that the kernel reports as
- * SIGSEGV; the handler opens that page and counts it, so that the count is exact after every op and costs nothing but
- * these faults. A page stays touched when it is given back. Reading counts, too, as it makes a page resident.
+ * An arena tells of the first access to each of its pages (see first_access.h), so that the count is exact after every
+ * op. A page stays touched when it is given back. Reading counts, too, as it makes a page resident.
  * Without an arena the kernel is asked for the written private memory of the process (smaps_rollup), which goes down
  * again, too, and takes too long for every op.
  */
 #include "driver/touched.h"
 
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 
+#include "driver/first_access.h"
 #include "driver/proc.h"
 
-/* What a signal handler can see. */
-static struct {
-    char *base;
-    size_t bytes, page;
-    volatile uint64_t touched; /* bytes */
-    volatile sig_atomic_t full;
-    struct sigaction before;
-} arena;
+/* Bytes, and in what pages: as a signal handler can see them. */
+static volatile uint64_t touched_bytes;
+static size_t page_bytes;
 
-/* An access elsewhere is the allocator's own fault: it happens again, and then has the effect it had before. */
-static void on_fault(int number, siginfo_t *info, void *context)
+static bool count_page(size_t page)
 {
-    (void)context;
-    const size_t at = (uintptr_t)info->si_addr - (uintptr_t)arena.base;
-    if (at >= arena.bytes || arena.full) {
-        sigaction(number, &arena.before, NULL);
-        return;
-    }
-    arena.touched += arena.page;
-    if (mprotect(arena.base + at / arena.page * arena.page, arena.page, PROT_READ | PROT_WRITE) == 0)
-        return;
-    arena.full = mprotect(arena.base, arena.bytes, PROT_READ | PROT_WRITE) == 0;
-    if (!arena.full)
-        sigaction(number, &arena.before, NULL);
+    (void)page;
+    touched_bytes += page_bytes;
+    return true;
 }
 
 static void watch_arena(struct touched *touched, struct bench *bench)
 {
-    const struct sigaction action = {.sa_sigaction = on_fault, .sa_flags = SA_SIGINFO};
-    arena.base = bench->region;
-    arena.bytes = bench->region_bytes;
-    arena.page = bench->page;
-    arena.touched = 0;
-    madvise(arena.base, arena.bytes, MADV_NOHUGEPAGE);
+    touched_bytes = 0;
+    page_bytes = bench->page;
     /* Written once as a whole, its parts can become one mapping again for the kernel, which keeps only so many. */
-    *(volatile char *)arena.base = 0;
-    if (sigaction(SIGSEGV, &action, &arena.before) != 0 || mprotect(arena.base, arena.bytes, PROT_NONE) != 0)
+    *(volatile char *)bench->region = 0;
+    if (!first_access_watch(bench, FIRST_ACCESS, count_page))
         strcpy(touched->missing, "the arena's pages cannot be protected, to see which are written");
 }
 
@@ -81,10 +60,10 @@ uint64_t touched_now(struct touched *touched)
 {
     if (touched->missing[0] != '\0')
         return UNKNOWN_BYTES;
-    if (touched->in_arena && arena.full)
+    if (touched->in_arena && !first_access_is_whole())
         strcpy(touched->missing, "its pages are scattered over more mappings than the kernel keeps (vm.max_map_count)");
     if (touched->in_arena)
-        return arena.full ? UNKNOWN_BYTES : arena.touched;
+        return first_access_is_whole() ? touched_bytes : UNKNOWN_BYTES;
     const uint64_t now = written();
     if (now == UNKNOWN_BYTES) {
         strcpy(touched->missing, "/proc/self/smaps_rollup cannot be read");

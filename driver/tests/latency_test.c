@@ -1,6 +1,6 @@
 /* latency_test.c - which ops a latency run does and times: each in the first replays, then those alone that may be the
- * slowest, up to the one that is so far, and each again once these are not; and one that comes late is done again from
- * a copy of the heap. The replays are real, of made-up allocators that take their time at one or two ops. */
+ * slowest, up to the one that is so far, and each again once these are not; and what may be the slowest is done again
+ * from a copy of the heap. The replays are real, of made-up allocators that take their time at one or two ops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,11 +9,11 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "driver/bench.h"
-#include "driver/proc.h"
 #include "driver/timer.h"
 
 enum { STEPS = 8, EARLY = 2, LATE = 5, UNTIMED = 12345 };
@@ -74,13 +74,15 @@ void bench_repeat(struct bench *bench, uint64_t replay(struct bench *), bench_ke
 }
 
 /* A run over so many mallocs. */
-static void run(struct bench *bench, struct job *job, const struct allocator *allocator, uint64_t nsteps)
+static void run(struct bench *bench, struct job *job, const struct allocator *allocator, uint64_t nsteps,
+                uint64_t timed_ns)
 {
     const struct plan_header header = {.nsteps = nsteps, .nslots = nsteps};
     uint64_t *steps = calloc((size_t)nsteps, sizeof *steps);
     FILE *table = tmpfile();
     assert_true(steps != NULL && table != NULL);
-    *job = (struct job){.touch = TOUCH_NONE, .unit = LATENCY_NS, .batch_ops = 1, .ticks_fd = fileno(table)};
+    *job = (struct job){
+        .touch = TOUCH_NONE, .unit = LATENCY_NS, .batch_ops = 1, .timed_ns = timed_ns, .ticks_fd = fileno(table)};
     assert_int_equal(ftruncate(job->ticks_fd, (off_t)latency_table_bytes(nsteps)), 0);
     for (uint64_t i = 0; i < nsteps; i++)
         steps[i] = (uint64_t)PLAN_MALLOC << 61 | i << 32 | 16;
@@ -120,7 +122,7 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     nreplays = REPLAYS;
     begins = forget_ticks;
     ends = see_what_was_done;
-    run(&bench, &job, &allocator, STEPS);
+    run(&bench, &job, &allocator, STEPS, 0);
 
     assert_true(whole[0] && whole[1] && whole[2]);
     assert_int_equal(chosen[2], 2);
@@ -136,28 +138,37 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     assert_true(whole[7] && calls[7] == STEPS); /* now others may be the slowest */
 }
 
-/* A heap that counts its calls in the arena, and takes its time at an early one, and at a late one less when that is
- * done again. */
-enum { MANY = 3000, FIRST = 100, FIRST_MS = 90, SOONER = 2000, LAST = 2500, LAST_MS = 120, AGAIN_MS = 20 };
+/* A heap that counts its calls in the arena, and takes its time at three: at the first less when that is done again. */
+enum { MANY = 4000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
+enum { COUNTED = 5, EARLIER_MS = 25, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 20 };
 static const struct page_kind kind = {.state_size = 16};
 static char pages_state[16];
 static unsigned *count;
-static struct done {
-    unsigned first, sooner, last; /* times */
-} done, done_in[4];
-static double least_of_last_ms;
+static unsigned times[MANY], times_in[COUNTED][MANY];
+static double earlier_ms, slowest_ms;
+
+static uint64_t ms_of(unsigned op)
+{
+    switch (op) {
+    case EARLIER:
+        return times[op] == 1 ? EARLIER_MS : EARLIER_AGAIN_MS;
+    case SLOWEST:
+        return SLOWEST_MS;
+    case LATER:
+        return LATER_MS;
+    default:
+        return 0;
+    }
+}
 
 static void *count_call(struct heap *heap, size_t size)
 {
     static char block[64];
     const uint64_t begin = clock_ns();
     const unsigned op = (*count)++;
-    const uint64_t ms = op == FIRST ? FIRST_MS : op != LAST ? 0 : done.last == 0 ? LAST_MS : AGAIN_MS;
     (void)heap, (void)size;
-    done.first += op == FIRST;
-    done.sooner += op == SOONER;
-    done.last += op == LAST;
-    while (clock_ns() - begin < ms * 1000000)
+    times[op]++;
+    while (clock_ns() - begin < ms_of(op) * 1000000)
         ;
     return block;
 }
@@ -166,46 +177,70 @@ static void begin_count(struct bench *bench)
 {
     (void)bench;
     *count = 0;
-    done = (struct done){0, 0, 0};
+    memset(times, 0, sizeof times);
+}
+
+static double least_ms(const struct bench *bench, unsigned op)
+{
+    return bench->ticks[MANY + op] / bench->job->latency.ticks_per_unit / 1e6;
 }
 
 static void see_the_count(struct bench *bench, uint32_t i)
 {
     assert_int_equal(*count, bench->end);
-    done_in[i] = done;
-    least_of_last_ms = bench->ticks[MANY + LAST] / bench->job->latency.ticks_per_unit / 1e6;
+    memcpy(times_in[i], times, sizeof times);
+    earlier_ms = least_ms(bench, EARLIER);
+    slowest_ms = least_ms(bench, SLOWEST);
 }
 
-static void a_late_one_is_done_again_from_a_copy(void **state)
+static void count_calls(uint64_t timed_ns)
 {
     static const struct allocator allocator = {.alloc = count_call};
     static struct job job;
     static struct bench bench;
     const size_t page = (size_t)sysconf(_SC_PAGESIZE);
-    (void)state;
-    if (proc_bytes("smaps_rollup", "Swap") != 0 || getenv("HEAPBENCH_RUNNER") != NULL) {
-        print_message("memory is swapped out, or a runner's, or the kernel does not say so\n");
+    if (getenv("HEAPBENCH_RUNNER") != NULL)
         skip();
-    }
     bench = (struct bench){.page = page, .region_bytes = page, .pages = {.kind = &kind}, .pages_state = pages_state};
     bench.region = count = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(bench.region != MAP_FAILED);
-    nreplays = 4;
+    nreplays = COUNTED;
     begins = begin_count;
     ends = see_the_count;
-    run(&bench, &job, &allocator, MANY);
-
-    assert_int_equal(done_in[2].last, 1); /* all ops were timed, once */
-    assert_int_equal(done_in[3].first, 1);
-    assert_true(done_in[3].last >= 2);
-    assert_int_equal(done_in[3].sooner, done_in[3].last);
-    assert_true(least_of_last_ms < LAST_MS);
+    run(&bench, &job, &allocator, MANY, timed_ns);
     munmap(count, page);
+}
+
+static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
+{
+    (void)state;
+    count_calls(UINT64_C(20000000000));
+    assert_int_equal(times_in[2][SLOWEST], 1); /* all ops were timed, once */
+    assert_int_equal(times_in[2][LATER], 1);
+    assert_true(times_in[3][EARLIER] >= 2);
+    assert_true(earlier_ms < EARLIER_MS);
+    assert_int_equal(times_in[3][BETWEEN], 1); /* too far from both */
+    assert_true(times_in[3][SLOWEST] >= 2);
+    assert_true(slowest_ms >= SLOWEST_MS * 0.99);
+    assert_int_equal(times_in[3][SOONER], times_in[3][SLOWEST]);
+    assert_int_equal(times_in[3][LATER], 0);   /* it took less already */
+    assert_int_equal(times_in[4][EARLIER], 1); /* so did this, by now */
+    assert_true(times_in[4][SLOWEST] >= 2);
+}
+
+static void in_several_replays_when_that_takes_long(void **state)
+{
+    (void)state;
+    count_calls(0);
+    assert_true(times_in[3][EARLIER] >= 2);
+    assert_int_equal(times_in[3][SLOWEST], 0);
+    assert_true(times_in[4][SLOWEST] >= 2);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
-                                              cmocka_unit_test(a_late_one_is_done_again_from_a_copy)};
+                                              cmocka_unit_test(in_several_replays_when_that_takes_long),
+                                              cmocka_unit_test(what_may_be_the_slowest_is_done_again_from_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

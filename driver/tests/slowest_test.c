@@ -73,32 +73,13 @@ static void chosen_until_they_fall_below_the_others(void **state)
     assert_false(slowest_is_among(&slowest, falling));
 }
 
-/* Only what is the slowest so far can change who is. */
-static void up_to_the_slowest_so_far(void **state)
-{
-    uint32_t falling[] = {10, 100, 80, 90, 60, 20};
-    (void)state;
-
-    slowest_choose(&slowest, falling, 6);
-    assert_int_equal(slowest.n, 4);
-    assert_int_equal(slowest_reach(&slowest, falling), 1);
-    falling[1] = 85;
-    assert_int_equal(slowest_reach(&slowest, falling), 3);
-    falling[2] = falling[3] = 85;
-    assert_int_equal(slowest_reach(&slowest, falling), 3); /* several are */
-    falling[1] = 70;
-    falling[2] = falling[3] = 50;
-    assert_int_equal(slowest_reach(&slowest, falling), 1);
-    slowest_choose(&slowest, falling, 0);
-    assert_int_equal(slowest_reach(&slowest, falling), 0);
-}
-
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(those_above_half_the_largest),  cmocka_unit_test(higher_up_where_these_are_too_many),
-        cmocka_unit_test(none_where_too_many_are_alike), cmocka_unit_test(chosen_until_they_fall_below_the_others),
-        cmocka_unit_test(up_to_the_slowest_so_far),
+        cmocka_unit_test(those_above_half_the_largest),
+        cmocka_unit_test(higher_up_where_these_are_too_many),
+        cmocka_unit_test(none_where_too_many_are_alike),
+        cmocka_unit_test(chosen_until_they_fall_below_the_others),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
