@@ -230,7 +230,7 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     throughput(slow, 0, files[0], math.inf, 0, SLOW_THROUGHPUT_S)
     calls = [cell for cell in everything if cell[1] != FLOOR]
     latency(of(calls, quick), 0, files[0], math.inf, LATENCY_S)
-    run_s = time.monotonic() - begin
+    run_s = time.monotonic() - begin + len(of(calls, slow)) * SLOW_LATENCY_S
     _fresh(files[0])
     fits = int(options.minutes * 60 / run_s / len(files))
     runs = max(FEWEST_RUNS, min(options.runs, fits))
@@ -365,7 +365,7 @@ def _parser() -> Parser:
     repeat.add_argument(
         "--minutes",
         type=float,
-        default=24,
+        default=40,
         metavar="N",
         help="more runs while there is time, and rather fewer than more time (%(default)g)",
     )

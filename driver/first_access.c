@@ -48,6 +48,7 @@ bool first_access_watch(const struct bench *bench, enum first_access which, firs
         return false;
     if (mprotect(arena.base, arena.bytes, which == FIRST_WRITE ? PROT_READ : PROT_NONE) == 0)
         return true;
+    open_all(); /* some may be closed */
     sigaction(SIGSEGV, &arena.before, NULL);
     return false;
 }

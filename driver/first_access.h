@@ -9,7 +9,7 @@
 
 #include "driver/bench.h"
 
-enum first_access { FIRST_ACCESS, FIRST_WRITE };
+enum first_access { FIRST_ACCESS, FIRST_WRITE }; /* reading counts, or does not */
 
 /* Told of a page of the arena, by its number, before it is accessed: in a signal handler. False: no more. */
 typedef bool first_access_seen(size_t page);

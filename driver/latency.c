@@ -9,10 +9,10 @@
  * find them.
  *
  * The noise-free worst case is the largest of these minima. After some replays of every op those alone are timed that
- * may have it in this run (see slowest.h), and each again and again (see slowest_replay.h): reading the clock twice for
- * each op takes most of a replay's time, and the table drives the heap out of the caches. So the least of an op that
- * clears or copies much is found sooner, and less by luck. The histogram and the observed maximum are of the last
- * replay of every op.
+ * may have it in this run (see slowest.h), and what has it by now again and again (see slowest_replay.h): reading the
+ * clock twice for each op takes most of a replay's time, and the table drives the heap out of the caches. So the least
+ * of an op that clears or copies much is found sooner, and less by luck. The histogram and the observed maximum are of
+ * the last replay of every op.
  */
 #include <sys/mman.h>
 

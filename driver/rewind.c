@@ -1,4 +1,4 @@
-/* rewind.c - copies what the last steps write of a heap; see rewind.h. */
+/* rewind.c - copies what some steps write of a heap; see rewind.h. */
 #include "driver/rewind.h"
 
 #include <stdlib.h>

@@ -17,10 +17,8 @@ struct rewind {
     char *bytes;     /* of these pages, one after the other */
     uint32_t *pages; /* of the arena, by number */
     size_t npages, page;
-    void *pages_state;  /* of the page source */
-    uint64_t from, end; /* the steps */
-    uint64_t begin_ns,
-        keep_ns;               /* when keeping began; what it took the last time, these steps included; 0: never kept */
+    void *pages_state;         /* of the page source */
+    uint64_t from, end;        /* the steps */
     void *slots[REWIND_STEPS]; /* what each of them found in its slot */
 };
 
@@ -28,7 +26,8 @@ struct rewind {
  * page is copied before it is written, which takes time, until rewind_kept(). The steps that follow end before `end`,
  * REWIND_STEPS on at most. Memory is taken at the first time, and kept until the end of the run. False, and nothing is
  * kept: the heap cannot be copied, as it has memory elsewhere than in the arena (which a heap of the contract has not,
- * see allocators/alloc.h), or somebody watches what is done to it, or there is no memory for the copy. */
+ * see allocators/alloc.h), or somebody watches what is done to it, or its pages cannot be protected, or there is no
+ * memory for the copy. */
 bool rewind_keep(struct rewind *rewind, const struct bench *bench, uint64_t from, uint64_t end);
 
 /* These steps were done, and no page is copied any more. False: they wrote more than REWIND_MOST, or to too many places

@@ -17,7 +17,8 @@ struct slowest {
     uint32_t others;              /* ticks: the least of no other op is more */
     uint32_t timed;               /* the first so many are timed alone in the replay at work; 0: every op is */
     uint64_t steps[SLOWEST_MOST]; /* rising */
-    bool again[SLOWEST_MOST];     /* was timed again since it was chosen, as it was near the slowest */
+    bool again[SLOWEST_MOST];     /* was done again since it was chosen, or once more where it cannot be */
+    bool too_much[SLOWEST_MOST];  /* it, or one near it, writes more than can be copied; see slowest_replay.c */
     uint32_t ticks[SLOWEST_MOST]; /* of those timed in the replay at work, for who times them */
     bool again_now[SLOWEST_MOST]; /* the same of it */
 };

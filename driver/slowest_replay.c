@@ -4,13 +4,17 @@
  *
  * Some ops before it are done again with it, so that it finds the caches and the branch predictors as they leave them;
  * together they are a stretch. Ops near each other share one.
+ *
+ * As long as an op has the largest least that was never done again, such are done again, those near the largest in one
+ * replay. Then the largest is, until another is the largest.
  */
 #include "driver/slowest_replay.h"
 
 #include "driver/rewind.h"
 
-/* Done again before an op that is timed again: with 64, some ops take longer; with 8192, what some gain others lose. */
-#define LEAD_STEPS UINT64_C(1024)
+/* A stretch has so many before the op, but at the begin of the trace: with 64, some ops take longer; with 8192, what
+ * some gain others lose. */
+#define LEAD_STEPS UINT64_C(1023)
 
 /* A stretch is done again until its slowest has not fallen in so many turns, by more than a 64th; or until that took
  * this share of the run. */
@@ -25,8 +29,8 @@ struct search {
     some_steps *others, *one;
     enum touch touch;
     uint64_t begin_ns, again_ns; /* when the replay began, and what of it was for doing ops again */
-    uint32_t bar;                /* ticks: the slowest is not faster, as far as is known */
-    bool fresh;                  /* somebody may be the slowest who was never done again */
+    bool fresh;                  /* those have their turn that were never done again; else all */
+    uint32_t low;                /* ticks: those whose least is no less */
 };
 
 struct stretch {
@@ -40,25 +44,9 @@ static uint32_t least_so_far(const struct search *search, uint32_t i)
     return ALLOC_MIN(slowest->ticks[i], search->least[slowest->steps[i]]);
 }
 
-/* First those are done again that never were. */
-static bool is_in_turn(const struct search *search, uint32_t i)
+static bool has_its_turn(const struct search *search, uint32_t i)
 {
-    return !search->fresh || !search->slowest->again[i];
-}
-
-/* It may turn out to be the slowest next, if not now. */
-static bool is_near_the_slowest(const struct search *search, uint32_t i)
-{
-    return is_in_turn(search, i) && least_so_far(search, i) >= search->bar - search->bar / 16;
-}
-
-/* How many there are up to the last that may be the slowest. */
-static uint32_t reach(const struct search *search)
-{
-    uint32_t n = search->slowest->n;
-    while (n > 0 && !(is_in_turn(search, n - 1) && least_so_far(search, n - 1) >= search->bar))
-        n--;
-    return n;
+    return !(search->fresh && search->slowest->again[i]) && least_so_far(search, i) >= search->low;
 }
 
 static uint32_t slowest_in(const struct search *search, const struct stretch *stretch)
@@ -69,7 +57,18 @@ static uint32_t slowest_in(const struct search *search, const struct stretch *st
     return most;
 }
 
-/* Goes on to `end`, and times the chosen ops from the first-th on. As loop_run(). */
+/* Of those that were done again. */
+static uint32_t slowest_elsewhere(const struct search *search, const struct stretch *stretch)
+{
+    const struct slowest *slowest = search->slowest;
+    uint32_t most = 0;
+    for (uint32_t i = 0; i < slowest->n; i++)
+        if ((i < stretch->first || i >= stretch->last) && (slowest->again[i] || slowest->again_now[i]))
+            most = ALLOC_MAX(most, least_so_far(search, i));
+    return most;
+}
+
+/* Goes on to `end`, and times the chosen ops from the first-th on to the last-th, that not included. As loop_run(). */
 static uint64_t go_on(struct search *search, uint32_t first, uint32_t last, uint64_t end)
 {
     struct slowest *slowest = search->slowest;
@@ -95,32 +94,40 @@ static uint64_t go_on(struct search *search, uint32_t first, uint32_t last, uint
     return done;
 }
 
-/* The next stretch, with an op that is near the slowest before the n-th. */
-static struct stretch find(const struct search *search, uint32_t n)
+/* The next that has its turn, from the i-th on, with its lead before it; slowest->n: none. */
+static uint32_t next_turn(const struct search *search, uint32_t i)
 {
-    const uint64_t *steps = search->slowest->steps, at = search->loop.begin;
-    struct stretch found = {.first = search->slowest->timed};
-    uint32_t i = found.first;
-    while (!is_near_the_slowest(search, i))
+    const struct slowest *slowest = search->slowest;
+    const uint64_t at = search->loop.begin;
+    while (i < slowest->n && !(has_its_turn(search, i) && (at == 0 || slowest->steps[i] - at >= LEAD_STEPS)))
         i++;
-    found.from = ALLOC_MAX(at, steps[i] - ALLOC_MIN(steps[i], LEAD_STEPS - 1));
-    while (steps[found.first] < found.from)
-        found.first++;
-    uint64_t last = steps[i];
-    for (; i < n && steps[i] - last < LEAD_STEPS && steps[i] - found.from < REWIND_STEPS; i++) {
-        if (!is_near_the_slowest(search, i))
-            continue;
-        last = steps[i];
-        found.last = i + 1;
-    }
-    found.end = last + 1;
-    return found;
+    return i;
 }
 
-/* Until its slowest falls no more, or below others; and on until `enough_ns`. */
+/* With the i-th, and those that have their turn near it. */
+static struct stretch stretch_of(const struct search *search, uint32_t i)
+{
+    const struct slowest *slowest = search->slowest;
+    const uint64_t *steps = slowest->steps;
+    struct stretch stretch = {.from = steps[i] - ALLOC_MIN(steps[i], LEAD_STEPS), .first = slowest->timed};
+    while (steps[stretch.first] < stretch.from)
+        stretch.first++;
+    for (; i < slowest->n && steps[i] - stretch.from < REWIND_STEPS; i++) {
+        if (!has_its_turn(search, i))
+            continue;
+        if (stretch.last > 0 && steps[i] - steps[stretch.last - 1] > LEAD_STEPS)
+            break;
+        stretch.last = i + 1;
+    }
+    stretch.end = steps[stretch.last - 1] + 1;
+    return stretch;
+}
+
+/* Until its slowest falls no more, or below another; and on until `enough_ns`, while it does not. */
 static uint64_t do_again(struct search *search, const struct stretch *stretch, uint64_t enough_ns)
 {
     const uint64_t most_ns = clock_ns() + AGAIN_SHARE(search->bench->job->timed_ns);
+    const uint32_t elsewhere = slowest_elsewhere(search, stretch);
     uint32_t slowest = slowest_in(search, stretch);
     unsigned quiet = 0;
     uint64_t now_ns;
@@ -131,7 +138,7 @@ static uint64_t do_again(struct search *search, const struct stretch *stretch, u
         if (done < stretch->end)
             return done;
         const uint32_t least = slowest_in(search, stretch);
-        if (least < search->bar - search->bar / 16)
+        if (least < elsewhere)
             break;
         quiet = least < slowest - slowest / 64 ? 0 : quiet + 1;
         if (quiet == 0)
@@ -141,18 +148,33 @@ static uint64_t do_again(struct search *search, const struct stretch *stretch, u
     return stretch->end;
 }
 
+/* Some write more than can be copied: each time, and watching that takes time. */
+static bool keep(const struct search *search, const struct stretch *stretch)
+{
+    for (uint32_t i = stretch->first; i < stretch->last; i++)
+        if (search->slowest->too_much[i])
+            return false;
+    return rewind_keep(search->bench->rewind, search->bench, stretch->from, stretch->end);
+}
+
 /* Does a stretch, and again where it can be; the last of a replay for as long as it took to come to it. */
 static uint64_t do_stretch(struct search *search, const struct stretch *stretch, bool is_last)
 {
+    struct slowest *slowest = search->slowest;
     const uint64_t begin = clock_ns(), came_ns = begin - search->begin_ns - search->again_ns;
-    const bool kept = rewind_keep(search->bench->rewind, search->bench, stretch->from, stretch->end);
+    const bool tried = keep(search, stretch);
     uint64_t done = go_on(search, stretch->first, stretch->last, stretch->end);
-    if (kept && rewind_kept() && done == stretch->end)
+    const bool kept = tried && rewind_kept();
+    if (kept && done == stretch->end)
         done = do_again(search, stretch, is_last ? begin + came_ns : 0);
-    search->again_ns += clock_ns() - begin;
-    for (uint32_t i = stretch->first; i < stretch->last; i++)
-        search->slowest->again_now[i] = true;
-    search->bar = ALLOC_MAX(search->bar, slowest_in(search, stretch));
+    if (tried)
+        search->again_ns += clock_ns() - begin;
+    for (uint32_t i = stretch->first; i < stretch->last; i++) {
+        slowest->again_now[i] = true;
+        slowest->too_much[i] |= tried && !kept;
+    }
+    if (search->fresh)
+        search->low = ALLOC_MAX(search->low, slowest_in(search, stretch));
     return done;
 }
 
@@ -164,17 +186,18 @@ static bool may_go_on(const struct search *search)
 }
 
 /* From what the replays before found. */
-static void set_bar(struct search *search)
+static void choose_whose_turn_it_is(struct search *search)
 {
     struct slowest *slowest = search->slowest;
-    uint32_t fresh = 0;
+    uint32_t fresh = 0, again = 0;
     for (uint32_t i = 0; i < slowest->n; i++) {
-        uint32_t *most = slowest->again[i] ? &search->bar : &fresh;
+        uint32_t *most = slowest->again[i] ? &again : &fresh;
         *most = ALLOC_MAX(*most, search->least[slowest->steps[i]]);
         slowest->ticks[i] = UINT32_MAX;
         slowest->again_now[i] = false;
     }
-    search->fresh = fresh > 0 && fresh >= search->bar;
+    search->fresh = fresh > again;
+    search->low = search->fresh ? ALLOC_MAX(again, fresh - fresh / 8) : again;
 }
 
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one)
@@ -190,12 +213,12 @@ uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one
                             .begin_ns = clock_ns()};
     uint64_t done = 0;
     slowest->timed = 0;
-    set_bar(&search);
-    for (uint32_t n; (n = reach(&search)) > slowest->timed && may_go_on(&search);) {
-        const struct stretch stretch = find(&search, n);
+    choose_whose_turn_it_is(&search);
+    for (uint32_t i; (i = next_turn(&search, slowest->timed)) < slowest->n && may_go_on(&search);) {
+        const struct stretch stretch = stretch_of(&search, i);
         done = go_on(&search, slowest->timed, stretch.first, stretch.from);
         if (done == stretch.from)
-            done = do_stretch(&search, &stretch, stretch.last == n);
+            done = do_stretch(&search, &stretch, next_turn(&search, stretch.last) == slowest->n);
         if (done < stretch.end) {
             bench_end_at(bench, bench->plan.header->nsteps); /* it was to go on */
             return done;

@@ -1,5 +1,5 @@
 /*
- * slowest_replay.h - a replay that times only the ops that may be the slowest, and does each again that still may be.
+ * slowest_replay.h - a replay that times only the ops that may be the slowest, and does those again that are by now.
  *
  * Who really is the slowest is known when nobody else's least is more. An op whose least is, because it was timed at
  * few times and found others at work, has to be timed again until it is not: from a copy of the heap (see rewind.h),
@@ -14,8 +14,8 @@
 typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
 
 /* As a pass's loop, see bench_replay(). `one` times the step that it does, `others` do not. What bench->slowest has are
- * timed into its ticks, the first bench->slowest->timed of them; the replay ends (see bench_end_at()) when none after
- * them can be the slowest. bench->ticks is as before. */
+ * timed into its ticks, the first bench->slowest->timed of them; the replay ends (see bench_end_at()) after those
+ * that are the slowest by now, or when doing them again has taken its share of the run. bench->ticks is as before. */
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one);
 
 #endif

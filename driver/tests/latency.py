@@ -90,7 +90,7 @@ clearing = trace(["malloc 0x100 100", "malloc 0x200 100", "calloc 0x1000000 1 41
 for fault, at in (("refuse", 1), ("refuse", 2), ("crash", 1), ("crash", 2)):
     row = latency(f"--alloc={FAULTY}:fault={fault}:at={at}:heap=10", "--timed=5", "--latency-batch=1", clearing)[-1]
     ok(row["status"] == "failed" and row["op"]["index"] == at, f"what goes wrong in a later replay names its op: {fault} at {at}", row)
-# The last ops are done again where they come late.
+# It is done again with the ops before it.
 late = trace([f"malloc {i * 256 + 256:#x} 16" for i in range(1500)] + ["calloc 0x1000000 1 4194304", "malloc 0x2000000 16"])
 for alloc in ("segfit", "buddy", "libc", FAULTY):
     row = latency(f"--alloc={alloc}", "--latency-batch=1", late)[-1]

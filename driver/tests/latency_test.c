@@ -1,6 +1,6 @@
 /* latency_test.c - which ops a latency run does and times: each in the first replays, then those alone that may be the
- * slowest, up to the one that is so far, and each again once these are not; and what may be the slowest is done again
- * from a copy of the heap. The replays are real, of made-up allocators that take their time at one or two ops. */
+ * slowest, as far as there are such, and each again once these are not; and what may be the slowest is done again from
+ * a copy of the heap. The replays are real, of made-up allocators that take their time at one or two ops. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -13,14 +13,14 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "driver/bench.h"
+#include "driver/rewind.h"
 #include "driver/timer.h"
 
 enum { STEPS = 8, EARLY = 2, LATE = 5, UNTIMED = 12345 };
 
 /* In each replay; much, as others may hold up the test. */
 static const uint64_t early_ms[] = {70, 70, 70, 70, 70, 30, 0, 0};
-static const uint64_t late_ms[] = {120, 90, 90, 130, 65, 0, 20, 0};
+static const uint64_t late_ms[] = {120, 90, 90, 130, 55, 0, 20, 0};
 enum { REPLAYS = sizeof late_ms / sizeof late_ms[0] };
 static bool whole[REPLAYS]; /* every op was timed */
 static uint32_t chosen[REPLAYS], early_least[REPLAYS], late_least[REPLAYS];
@@ -91,6 +91,8 @@ static void run(struct bench *bench, struct job *job, const struct allocator *al
     bench->slots = calloc((size_t)nsteps, sizeof *bench->slots);
     bench->allocator.allocator = allocator;
     pass_latency(bench);
+    free(bench->slowest);
+    free(bench->rewind);
     free(bench->slots);
     free(steps);
     fclose(table);
@@ -139,15 +141,15 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
 }
 
 /* A heap that counts its calls in the arena, and takes its time at three: at the first less when that is done again. */
-enum { MANY = 4000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
-enum { COUNTED = 5, EARLIER_MS = 25, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 20 };
+enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
+enum { COUNTED = 5, EARLIER_MS = 29, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 20 };
 static const struct page_kind kind = {.state_size = 16};
 static char pages_state[16];
 static unsigned *count;
 static unsigned times[MANY], times_in[COUNTED][MANY];
 static double earlier_ms, slowest_ms;
 
-static uint64_t ms_of(unsigned op)
+static uint64_t three_ms(unsigned op)
 {
     switch (op) {
     case EARLIER:
@@ -160,6 +162,13 @@ static uint64_t ms_of(unsigned op)
         return 0;
     }
 }
+
+static uint64_t twelve_ms(unsigned op)
+{
+    return op % 500 == 1 ? 4 : 0;
+}
+
+static uint64_t (*ms_of)(unsigned op);
 
 static void *count_call(struct heap *heap, size_t size)
 {
@@ -193,7 +202,7 @@ static void see_the_count(struct bench *bench, uint32_t i)
     slowest_ms = least_ms(bench, SLOWEST);
 }
 
-static void count_calls(uint64_t timed_ns)
+static void count_calls(uint64_t ms_of_op(unsigned op), uint64_t timed_ns)
 {
     static const struct allocator allocator = {.alloc = count_call};
     static struct job job;
@@ -204,6 +213,7 @@ static void count_calls(uint64_t timed_ns)
     bench = (struct bench){.page = page, .region_bytes = page, .pages = {.kind = &kind}, .pages_state = pages_state};
     bench.region = count = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(bench.region != MAP_FAILED);
+    ms_of = ms_of_op;
     nreplays = COUNTED;
     begins = begin_count;
     ends = see_the_count;
@@ -214,7 +224,7 @@ static void count_calls(uint64_t timed_ns)
 static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 {
     (void)state;
-    count_calls(UINT64_C(20000000000));
+    count_calls(three_ms, UINT64_C(20000000000));
     assert_int_equal(times_in[2][SLOWEST], 1); /* all ops were timed, once */
     assert_int_equal(times_in[2][LATER], 1);
     assert_true(times_in[3][EARLIER] >= 2);
@@ -231,15 +241,35 @@ static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 static void in_several_replays_when_that_takes_long(void **state)
 {
     (void)state;
-    count_calls(0);
+    count_calls(three_ms, 0);
     assert_true(times_in[3][EARLIER] >= 2);
     assert_int_equal(times_in[3][SLOWEST], 0);
+    assert_int_equal(times_in[4][EARLIER], 1);
     assert_true(times_in[4][SLOWEST] >= 2);
+}
+
+/* How many ops on end were done again, at most. */
+static unsigned longest_stretch(const unsigned *of)
+{
+    unsigned longest = 0, now = 0;
+    for (unsigned op = 0; op < MANY; op++) {
+        now = of[op] > 1 ? now + 1 : 0;
+        longest = now > longest ? now : longest;
+    }
+    return longest;
+}
+
+static void as_many_at_once_as_can_be_kept(void **state)
+{
+    (void)state;
+    count_calls(twelve_ms, UINT64_C(20000000000));
+    assert_in_range(longest_stretch(times_in[3]), 1, REWIND_STEPS);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
+                                              cmocka_unit_test(as_many_at_once_as_can_be_kept),
                                               cmocka_unit_test(in_several_replays_when_that_takes_long),
                                               cmocka_unit_test(what_may_be_the_slowest_is_done_again_from_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
