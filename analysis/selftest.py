@@ -367,7 +367,7 @@ def _parser() -> Parser:
         type=float,
         default=40,
         metavar="N",
-        help="more runs while there is time, and rather fewer than more time (%(default)g)",
+        help=f"more runs while there is time, and rather {FEWEST_RUNS} than more time (%(default)g)",
     )
     repeat.add_argument(
         "--limit", type=float, default=60, metavar="SECONDS", help="as replay's (%(default)g)"

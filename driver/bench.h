@@ -37,7 +37,7 @@ struct bench {
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
     uint32_t *ticks;          /* latency: of each op or batch, shared with the driver */
     struct slowest *slowest;  /* latency: the ops that alone are timed in the end */
-    struct rewind *rewind;    /* latency: what the ops before some of these write */
+    struct rewind *rewind;    /* latency: what some of these and the ops before write */
     struct cycles cycles;     /* latency in cycles: the counter */
     uint64_t visited;         /* blocks that walks have seen so far */
     size_t page;              /* bytes */

@@ -17,10 +17,13 @@ struct slowest {
     uint32_t others;              /* ticks: the least of no other op is more */
     uint32_t timed;               /* the first so many are timed alone in the replay at work; 0: every op is */
     uint64_t steps[SLOWEST_MOST]; /* rising */
-    bool again[SLOWEST_MOST];     /* was done again since it was chosen, or once more where it cannot be */
-    bool too_much[SLOWEST_MOST];  /* it, or one near it, writes more than can be copied; see slowest_replay.c */
-    uint32_t ticks[SLOWEST_MOST]; /* of those timed in the replay at work, for who times them */
-    bool again_now[SLOWEST_MOST]; /* the same of it */
+    uint32_t ticks[SLOWEST_MOST]; /* of those timed in the replay at work */
+    /* For slowest_replay.c, since they were chosen: */
+    bool again[SLOWEST_MOST];     /* was done again in a replay that counts, or once more where it cannot be */
+    bool again_now[SLOWEST_MOST]; /* was so in the replay at work */
+    bool alone[SLOWEST_MOST];     /* with those near it writes more than can be copied */
+    bool too_much[SLOWEST_MOST];  /* so it does alone */
+    bool cut_short;               /* the replay before ended before all had their turn, as that took too long */
 };
 
 /* Chooses those whose least is more than half the largest, or if these are more than SLOWEST_MOST, more than three

@@ -6,7 +6,7 @@
  * together they are a stretch. Ops near each other share one.
  *
  * As long as an op has the largest least that was never done again, such are done again, those near the largest in one
- * replay. Then the largest is, until another is the largest.
+ * replay, or where that takes too long, the largest. Then the largest is, until another is the largest.
  */
 #include "driver/slowest_replay.h"
 
@@ -30,12 +30,13 @@ struct search {
     enum touch touch;
     uint64_t begin_ns, again_ns; /* when the replay began, and what of it was for doing ops again */
     bool fresh;                  /* those have their turn that were never done again; else all */
-    uint32_t low;                /* ticks: those whose least is no less */
+    uint32_t bar;                /* ticks: those whose least is no less */
 };
 
 struct stretch {
     uint64_t from, end;   /* steps */
     uint32_t first, last; /* of slowest->steps, those in it; the last not included */
+    uint32_t turn, turns; /* the first that has its turn, and how many have */
 };
 
 static uint32_t least_so_far(const struct search *search, uint32_t i)
@@ -46,7 +47,7 @@ static uint32_t least_so_far(const struct search *search, uint32_t i)
 
 static bool has_its_turn(const struct search *search, uint32_t i)
 {
-    return !(search->fresh && search->slowest->again[i]) && least_so_far(search, i) >= search->low;
+    return !(search->fresh && search->slowest->again[i]) && least_so_far(search, i) >= search->bar;
 }
 
 static uint32_t slowest_in(const struct search *search, const struct stretch *stretch)
@@ -57,7 +58,7 @@ static uint32_t slowest_in(const struct search *search, const struct stretch *st
     return most;
 }
 
-/* Of those that were done again. */
+/* Of those that were done again: what others have may still fall. */
 static uint32_t slowest_elsewhere(const struct search *search, const struct stretch *stretch)
 {
     const struct slowest *slowest = search->slowest;
@@ -94,11 +95,10 @@ static uint64_t go_on(struct search *search, uint32_t first, uint32_t last, uint
     return done;
 }
 
-/* The next that has its turn, from the i-th on, with its lead before it; slowest->n: none. */
-static uint32_t next_turn(const struct search *search, uint32_t i)
+/* The next that has its turn, from the i-th on, with its lead after step `at`; slowest->n: none. */
+static uint32_t next_turn(const struct search *search, uint32_t i, uint64_t at)
 {
     const struct slowest *slowest = search->slowest;
-    const uint64_t at = search->loop.begin;
     while (i < slowest->n && !(has_its_turn(search, i) && (at == 0 || slowest->steps[i] - at >= LEAD_STEPS)))
         i++;
     return i;
@@ -109,15 +109,17 @@ static struct stretch stretch_of(const struct search *search, uint32_t i)
 {
     const struct slowest *slowest = search->slowest;
     const uint64_t *steps = slowest->steps;
-    struct stretch stretch = {.from = steps[i] - ALLOC_MIN(steps[i], LEAD_STEPS), .first = slowest->timed};
+    struct stretch stretch = {.from = steps[i] - ALLOC_MIN(steps[i], LEAD_STEPS), .first = slowest->timed, .turn = i};
     while (steps[stretch.first] < stretch.from)
         stretch.first++;
     for (; i < slowest->n && steps[i] - stretch.from < REWIND_STEPS; i++) {
         if (!has_its_turn(search, i))
             continue;
-        if (stretch.last > 0 && steps[i] - steps[stretch.last - 1] > LEAD_STEPS)
+        const bool alone = slowest->alone[i] || slowest->alone[stretch.turn];
+        if (stretch.turns > 0 && (alone || steps[i] - steps[stretch.last - 1] > LEAD_STEPS))
             break;
         stretch.last = i + 1;
+        stretch.turns++;
     }
     stretch.end = steps[stretch.last - 1] + 1;
     return stretch;
@@ -138,7 +140,7 @@ static uint64_t do_again(struct search *search, const struct stretch *stretch, u
         if (done < stretch->end)
             return done;
         const uint32_t least = slowest_in(search, stretch);
-        if (least < elsewhere)
+        if (least < elsewhere - elsewhere / 16) /* which may fall, too */
             break;
         quiet = least < slowest - slowest / 64 ? 0 : quiet + 1;
         if (quiet == 0)
@@ -148,33 +150,39 @@ static uint64_t do_again(struct search *search, const struct stretch *stretch, u
     return stretch->end;
 }
 
-/* Some write more than can be copied: each time, and watching that takes time. */
-static bool keep(const struct search *search, const struct stretch *stretch)
+/* Its pages could not be copied: next time each op alone, and who is alone already, not again. */
+static void give_up(struct slowest *slowest, const struct stretch *stretch)
 {
-    for (uint32_t i = stretch->first; i < stretch->last; i++)
-        if (search->slowest->too_much[i])
-            return false;
-    return rewind_keep(search->bench->rewind, search->bench, stretch->from, stretch->end);
+    slowest->too_much[stretch->turn] |= stretch->turns == 1;
+    for (uint32_t i = stretch->turn; i < stretch->last; i++)
+        slowest->alone[i] = true;
+}
+
+static void take_turns(struct search *search, const struct stretch *stretch)
+{
+    const uint32_t slowest = slowest_in(search, stretch);
+    for (uint32_t i = stretch->turn; i < stretch->last; i++)
+        search->slowest->again_now[i] = true;
+    search->bar = ALLOC_MAX(slowest, search->fresh ? search->bar : slowest_elsewhere(search, stretch));
 }
 
 /* Does a stretch, and again where it can be; the last of a replay for as long as it took to come to it. */
 static uint64_t do_stretch(struct search *search, const struct stretch *stretch, bool is_last)
 {
-    struct slowest *slowest = search->slowest;
+    struct bench *bench = search->bench;
     const uint64_t begin = clock_ns(), came_ns = begin - search->begin_ns - search->again_ns;
-    const bool tried = keep(search, stretch);
+    const bool tried =
+        !search->slowest->too_much[stretch->turn] && rewind_keep(bench->rewind, bench, stretch->from, stretch->end);
     uint64_t done = go_on(search, stretch->first, stretch->last, stretch->end);
     const bool kept = tried && rewind_kept();
     if (kept && done == stretch->end)
         done = do_again(search, stretch, is_last ? begin + came_ns : 0);
     if (tried)
         search->again_ns += clock_ns() - begin;
-    for (uint32_t i = stretch->first; i < stretch->last; i++) {
-        slowest->again_now[i] = true;
-        slowest->too_much[i] |= tried && !kept;
-    }
-    if (search->fresh)
-        search->low = ALLOC_MAX(search->low, slowest_in(search, stretch));
+    if (tried && !kept)
+        give_up(search->slowest, stretch);
+    else
+        take_turns(search, stretch);
     return done;
 }
 
@@ -197,7 +205,7 @@ static void choose_whose_turn_it_is(struct search *search)
         slowest->again_now[i] = false;
     }
     search->fresh = fresh > again;
-    search->low = search->fresh ? ALLOC_MAX(again, fresh - fresh / 8) : again;
+    search->bar = ALLOC_MAX(again, slowest->cut_short ? fresh : fresh - fresh / 8);
 }
 
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one)
@@ -214,11 +222,15 @@ uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one
     uint64_t done = 0;
     slowest->timed = 0;
     choose_whose_turn_it_is(&search);
-    for (uint32_t i; (i = next_turn(&search, slowest->timed)) < slowest->n && may_go_on(&search);) {
+    for (;;) {
+        const uint32_t i = next_turn(&search, slowest->timed, search.loop.begin);
+        slowest->cut_short = i < slowest->n && !may_go_on(&search);
+        if (i == slowest->n || slowest->cut_short)
+            break;
         const struct stretch stretch = stretch_of(&search, i);
         done = go_on(&search, slowest->timed, stretch.first, stretch.from);
         if (done == stretch.from)
-            done = do_stretch(&search, &stretch, next_turn(&search, stretch.last) == slowest->n);
+            done = do_stretch(&search, &stretch, next_turn(&search, stretch.last, stretch.end) == slowest->n);
         if (done < stretch.end) {
             bench_end_at(bench, bench->plan.header->nsteps); /* it was to go on */
             return done;

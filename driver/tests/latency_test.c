@@ -140,16 +140,19 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     assert_true(whole[7] && calls[7] == STEPS); /* now others may be the slowest */
 }
 
-/* A heap that counts its calls in the arena, and takes its time at three: at the first less when that is done again. */
+/* A heap that counts its calls in the arena, writes to that, and takes its time at some, at one of them less when that
+ * is done again. */
 enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
-enum { COUNTED = 5, EARLIER_MS = 29, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 20 };
+enum { COUNTED = 5, EARLIER_MS = 29, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 28, EACH_MS = 10 };
+enum { REGION_MIB = 72, SOME_MIB = 14, MANY_MIB = 40 };
+#define LONG_NS UINT64_C(20000000000) /* a run: a 16th of it is enough for all that is done again */
 static const struct page_kind kind = {.state_size = 16};
 static char pages_state[16];
 static unsigned *count;
 static unsigned times[MANY], times_in[COUNTED][MANY];
 static double earlier_ms, slowest_ms;
 
-static uint64_t three_ms(unsigned op)
+static uint64_t ms_of_three(unsigned op)
 {
     switch (op) {
     case EARLIER:
@@ -163,12 +166,46 @@ static uint64_t three_ms(unsigned op)
     }
 }
 
-static uint64_t twelve_ms(unsigned op)
+static uint64_t ms_of_twelve(unsigned op)
 {
-    return op % 500 == 1 ? 4 : 0;
+    return op % 500 == 1 ? EACH_MS : 0;
+}
+
+/* The second is the slowest until it is done again. */
+static uint64_t ms_of_overtaken(unsigned op)
+{
+    return op == EARLIER ? SLOWEST_MS - 1 : op != SLOWEST ? 0 : times[op] == 1 ? SLOWEST_MS : EARLIER_AGAIN_MS;
+}
+
+/* Together they write more than can be copied; each with what is before it does not. */
+static uint64_t ms_of_writers(unsigned op)
+{
+    return op == 2700 ? EACH_MS + 1 : op == 1100 || op == 1900 ? EACH_MS : 0;
+}
+
+static uint64_t ms_of_one_writer(unsigned op)
+{
+    return op == SLOWEST ? EACH_MS : 0;
+}
+
+static size_t none(unsigned op)
+{
+    (void)op;
+    return 0;
+}
+
+static size_t mib_of_writers(unsigned op)
+{
+    return ms_of_writers(op) > 0 ? SOME_MIB : 0;
+}
+
+static size_t mib_of_one_writer(unsigned op)
+{
+    return op == SLOWEST ? MANY_MIB : 0;
 }
 
 static uint64_t (*ms_of)(unsigned op);
+static size_t (*mib_of)(unsigned op);
 
 static void *count_call(struct heap *heap, size_t size)
 {
@@ -177,6 +214,7 @@ static void *count_call(struct heap *heap, size_t size)
     const unsigned op = (*count)++;
     (void)heap, (void)size;
     times[op]++;
+    memset((char *)count + (op % 3 * SOME_MIB << 20) + 4096, (int)times[op], mib_of(op) << 20);
     while (clock_ns() - begin < ms_of(op) * 1000000)
         ;
     return block;
@@ -202,29 +240,30 @@ static void see_the_count(struct bench *bench, uint32_t i)
     slowest_ms = least_ms(bench, SLOWEST);
 }
 
-static void count_calls(uint64_t ms_of_op(unsigned op), uint64_t timed_ns)
+static void count_calls(uint64_t ms_of_op(unsigned op), size_t mib_of_op(unsigned op), uint64_t timed_ns)
 {
     static const struct allocator allocator = {.alloc = count_call};
     static struct job job;
     static struct bench bench;
-    const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), bytes = (size_t)REGION_MIB << 20;
     if (getenv("HEAPBENCH_RUNNER") != NULL)
         skip();
-    bench = (struct bench){.page = page, .region_bytes = page, .pages = {.kind = &kind}, .pages_state = pages_state};
-    bench.region = count = mmap(NULL, page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    bench = (struct bench){.page = page, .region_bytes = bytes, .pages = {.kind = &kind}, .pages_state = pages_state};
+    bench.region = count = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(bench.region != MAP_FAILED);
     ms_of = ms_of_op;
+    mib_of = mib_of_op;
     nreplays = COUNTED;
     begins = begin_count;
     ends = see_the_count;
     run(&bench, &job, &allocator, MANY, timed_ns);
-    munmap(count, page);
+    munmap(count, bytes);
 }
 
 static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 {
     (void)state;
-    count_calls(three_ms, UINT64_C(20000000000));
+    count_calls(ms_of_three, none, LONG_NS);
     assert_int_equal(times_in[2][SLOWEST], 1); /* all ops were timed, once */
     assert_int_equal(times_in[2][LATER], 1);
     assert_true(times_in[3][EARLIER] >= 2);
@@ -241,7 +280,7 @@ static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 static void in_several_replays_when_that_takes_long(void **state)
 {
     (void)state;
-    count_calls(three_ms, 0);
+    count_calls(ms_of_three, none, 0);
     assert_true(times_in[3][EARLIER] >= 2);
     assert_int_equal(times_in[3][SLOWEST], 0);
     assert_int_equal(times_in[4][EARLIER], 1);
@@ -262,14 +301,45 @@ static unsigned longest_stretch(const unsigned *of)
 static void as_many_at_once_as_can_be_kept(void **state)
 {
     (void)state;
-    count_calls(twelve_ms, UINT64_C(20000000000));
-    assert_in_range(longest_stretch(times_in[3]), 1, REWIND_STEPS);
+    count_calls(ms_of_twelve, none, LONG_NS);
+    assert_in_range(longest_stretch(times_in[3]), 3 * 1024, REWIND_STEPS);
+    assert_in_range(times_in[3][4400], 0, 1); /* between two stretches: each has ops before it */
+}
+
+static void until_another_is_the_slowest(void **state)
+{
+    (void)state;
+    count_calls(ms_of_overtaken, none, LONG_NS);
+    assert_true(times_in[3][EARLIER] > 4);
+    assert_in_range(times_in[3][SLOWEST], 2, 4);
+    assert_int_equal(times_in[4][SLOWEST], 0);
+}
+
+static void each_alone_where_all_write_too_much(void **state)
+{
+    (void)state;
+    count_calls(ms_of_writers, mib_of_writers, LONG_NS);
+    assert_int_equal(times_in[3][1100], 1);
+    assert_int_equal(times_in[3][2700], 1);
+    assert_true(times_in[4][1100] >= 2);
+    assert_true(times_in[4][2700] >= 2);
+}
+
+static void once_who_writes_too_much_alone(void **state)
+{
+    (void)state;
+    count_calls(ms_of_one_writer, mib_of_one_writer, LONG_NS);
+    assert_int_equal(times_in[3][SLOWEST], 1);
+    assert_int_equal(times_in[4][SLOWEST], 1);
 }
 
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
                                               cmocka_unit_test(as_many_at_once_as_can_be_kept),
+                                              cmocka_unit_test(until_another_is_the_slowest),
+                                              cmocka_unit_test(each_alone_where_all_write_too_much),
+                                              cmocka_unit_test(once_who_writes_too_much_alone),
                                               cmocka_unit_test(in_several_replays_when_that_takes_long),
                                               cmocka_unit_test(what_may_be_the_slowest_is_done_again_from_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
