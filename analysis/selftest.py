@@ -14,7 +14,8 @@ import math
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -48,6 +49,9 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 # only after the first, but then longer.
 THROUGHPUT_S, LATENCY_S = 0.3, 1
 SLOW_ROUNDS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, 2, 10
+SLOW_LATENCY_REPLAYS = 12  # at least: after a fourth, the slowest ops are done again
+
+SWEEPS = ("first", "again", "busy")
 
 
 def _replay(arguments: Sequence[str], rows: Path) -> None:
@@ -182,60 +186,104 @@ def _busy_loop() -> Iterator[None]:
             child.kill()
 
 
+@dataclass(frozen=True)
+class _Visits:
+    """Replays of some cells, trace by trace, their rows appended to a file, until it is time to end."""
+
+    options: argparse.Namespace
+    seed: int = 0
+    file: Path = Path()
+    end: float = math.inf
+
+    def _visit(self, cells: Cells, *more: str) -> None:
+        for path in self.options.traces:
+            specs = ",".join(spec for trace, spec in cells if trace == path.name)
+            if specs and time.monotonic() < self.end:
+                common = f"--limit={self.options.limit}", f"--seed={self.seed}", f"--alloc={specs}", "--runs=1"
+                _replay([*common, *more, str(path)], self.file)
+
+    def throughput(self, cells: Cells, timed_s: float, settle_s: float | None = None) -> None:
+        settle = self.options.settle if settle_s is None else settle_s
+        self._visit(cells, "--passes=throughput", f"--settle={settle:g}", f"--timed={timed_s}")
+
+    def latency(self, cells: Cells, timed_s: float) -> None:
+        """No run waits for core and caches: the more there are, the more meet them as they should be."""
+        self._visit(cells, "--passes=latency", "--settle=0", f"--timed={timed_s:g}")
+
+    def slow_latency(self, cells: Cells, replay_s: dict[tuple[str, str], float]) -> None:
+        for cell in cells:
+            self.latency([cell], _slow_latency_s(replay_s[cell]))
+
+
+def _slow_latency_s(replay_s: float) -> float:
+    return max(SLOW_LATENCY_S, SLOW_LATENCY_REPLAYS * replay_s)
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What a first run of all tells."""
+
+    replay_s: dict[tuple[str, str], float]  # of what can be measured
+    quick: Cells
+    run_s: float  # what such a run takes
+
+    @property
+    def slow(self) -> Cells:
+        return [cell for cell in self.replay_s if cell not in self.quick]
+
+    def quick_of(self, cells: Cells) -> Cells:
+        return [cell for cell in cells if cell in self.quick]
+
+    def slow_of(self, cells: Cells) -> Cells:
+        return [cell for cell in cells if cell in self.slow]
+
+
+def _calls(cells: Iterable[tuple[str, str]]) -> Cells:
+    """Without null, whose calls are the timer's."""
+    return [cell for cell in cells if cell[1] != FLOOR]
+
+
+def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
+    begin = time.monotonic()
+    visits = _Visits(options, file=file)
+    visits.throughput([(path.name, options.alloc) for path in options.traces], THROUGHPUT_S, settle_s=0)
+    results = read_results(PROGRAM, [file])
+    replay_s, quick = selftest_repeat.replay_seconds(results), selftest_repeat.quick(results)
+    visits.latency(_calls(quick), LATENCY_S)
+    slow = [seconds for cell, seconds in replay_s.items() if cell not in quick]
+    run_s = time.monotonic() - begin + sum(SLOW_THROUGHPUT_S + _slow_latency_s(seconds) for seconds in slow)
+    return _Trial(replay_s, quick, run_s)
+
+
+def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) -> None:
+    """Rounds of all, then of what is not known well, until the time is up. They go through all traces, so that what a
+    machine does for minutes meets some runs of each."""
+    sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
+    for seed in itertools.count():
+        end, times = math.inf, list(trial.replay_s)
+        worst = _calls(times)
+        if seed >= runs:
+            results = read_results(PROGRAM, [file])
+            end, times, worst = sweep_end, selftest_repeat.unsteady(results), selftest_repeat.unsettled(results)
+            if time.monotonic() > end or not times + worst:
+                break
+        visits = _Visits(options, seed, file, end)
+        visits.throughput(trial.quick_of(times), THROUGHPUT_S)
+        visits.latency(trial.quick_of(worst), LATENCY_S)
+        if seed % SLOW_ROUNDS == 0 or seed < runs:
+            visits.throughput(trial.slow_of(times), SLOW_THROUGHPUT_S)
+            visits.slow_latency(trial.slow_of(worst), trial.replay_s)
+
+
 def _measure_repeat(options: argparse.Namespace) -> list[Path]:
     """The rows of three sweeps; the last beside a busy loop."""
-    names = ("first", "again", "busy")
-    files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in names]
-
-    def visit(cells: Cells, seed: int, file: Path, end: float, *more: str) -> None:
-        """A replay of these, trace by trace, until it is time to end."""
-        for path in options.traces:
-            specs = ",".join(spec for trace, spec in cells if trace == path.name)
-            if specs and time.monotonic() < end:
-                _replay([f"--limit={options.limit}", f"--seed={seed}", f"--alloc={specs}", *more, str(path)], file)
-
-    def throughput(cells: Cells, seed: int, file: Path, end: float, settle_s: float, timed_s: float) -> None:
-        wait = f"--settle={settle_s:g}"
-        visit(cells, seed, file, end, "--passes=throughput", wait, "--runs=1", f"--timed={timed_s}")
-
-    def latency(cells: Cells, seed: int, file: Path, end: float, timed_s: float) -> None:
-        """No run waits for core and caches: the more there are, the more meet them as they should be."""
-        visit(cells, seed, file, end, "--passes=latency", "--settle=0", "--runs=1", f"--timed={timed_s}")
-
-    def of(cells: Cells, some: Cells) -> Cells:
-        return [cell for cell in cells if cell in some]
-
-    def sweep(file: Path) -> None:
-        """Rounds of all, then of what is not known well, until the time is up. They go through all traces, so that what
-        a machine does for minutes meets some runs of each."""
-        sweep_end = time.monotonic() + options.minutes * 60 / len(files)
-        for seed in itertools.count():
-            end, times, worst = math.inf, everything, calls
-            if seed >= runs:
-                results = read_results(PROGRAM, [file])
-                end, times, worst = sweep_end, selftest_repeat.unsteady(results), selftest_repeat.unsettled(results)
-                if time.monotonic() > end or not times + worst:
-                    break
-            throughput(of(times, quick), seed, file, end, options.settle, THROUGHPUT_S)
-            latency(of(worst, quick), seed, file, end, LATENCY_S)
-            if seed % SLOW_ROUNDS == 0 or seed < runs:
-                throughput(of(times, slow), seed, file, end, options.settle, SLOW_THROUGHPUT_S)
-                latency(of(worst, slow), seed, file, end, SLOW_LATENCY_S)
-
-    begin = time.monotonic()
-    throughput([(path.name, options.alloc) for path in options.traces], 0, files[0], math.inf, 0, THROUGHPUT_S)
-    results = read_results(PROGRAM, [files[0]])
-    everything, quick = selftest_repeat.measured(results), selftest_repeat.quick(results)
-    slow = [cell for cell in everything if cell not in quick]
-    throughput(slow, 0, files[0], math.inf, 0, SLOW_THROUGHPUT_S)
-    calls = [cell for cell in everything if cell[1] != FLOOR]
-    latency(of(calls, quick), 0, files[0], math.inf, LATENCY_S)
-    run_s = time.monotonic() - begin + len(of(calls, slow)) * SLOW_LATENCY_S
+    files = [_fresh(options.output.with_name(f"{options.output.name}-{name}.jsonl")) for name in SWEEPS]
+    trial = _try_all(options, files[0])
     _fresh(files[0])
-    fits = int(options.minutes * 60 / run_s / len(files))
+    fits = int(options.minutes * 60 / trial.run_s / len(files))
     runs = max(FEWEST_RUNS, min(options.runs, fits))
     words.print(
-        f"{PROGRAM}: three sweeps of {runs} runs, some {len(files) * runs * run_s / 60:.0f} minutes, "
+        f"{PROGRAM}: three sweeps of {runs} runs, some {len(files) * runs * trial.run_s / 60:.0f} minutes, "
         + (
             f"as {options.minutes:g} minutes are too short for {options.runs} (--minutes)"
             if runs < options.runs
@@ -243,10 +291,10 @@ def _measure_repeat(options: argparse.Namespace) -> list[Path]:
         ),
         markup=False,
     )
-    for file in files[:2]:
-        sweep(file)
+    for file in files[:-1]:
+        _sweep(options, trial, runs, file)
     with _busy_loop():
-        sweep(files[2])
+        _sweep(options, trial, runs, files[-1])
     return files
 
 

@@ -102,21 +102,16 @@ def unsettled(results: Results) -> Cells:
     ]
 
 
-def _replay_seconds(results: Results) -> pd.Series:
+def replay_seconds(results: Results) -> dict[tuple[str, str], float]:
+    """Of those that have a time."""
     rows = results.figure("throughput", "ns_per_op")
     rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])
-    return rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
-
-
-def measured(results: Results) -> Cells:
-    """Those that have a time."""
-    return list(_replay_seconds(results).index)
+    return rows.groupby(["trace", "spec"], sort=False)["seconds"].median().to_dict()
 
 
 def quick(results: Results) -> Cells:
     """Those that replay the trace within QUICK_S: the others would take most of the time there is."""
-    seconds = _replay_seconds(results)
-    return list(seconds.index[seconds <= QUICK_S])
+    return [cell for cell, seconds in replay_seconds(results).items() if seconds <= QUICK_S]
 
 
 def _values(results: Results, figure: Repeated) -> pd.DataFrame:

@@ -12,9 +12,10 @@
 
 #include "driver/rewind.h"
 
-/* A stretch has so many before the op, but at the begin of the trace: with 64, some ops take longer; with 8192, what
- * some gain others lose. */
+/* A stretch has so many before the op: with 64, some ops take longer; with 8192, what some gain others lose. Or as many
+ * as took a million ns, or cycles: slow ones fill the caches sooner. */
 #define LEAD_STEPS UINT64_C(1023)
+#define LEAD_UNITS 1e6
 
 /* A stretch is done again until its slowest has not fallen in so many turns, by more than a 64th; or until that took
  * this share of the run. */
@@ -95,33 +96,48 @@ static uint64_t go_on(struct search *search, uint32_t first, uint32_t last, uint
     return done;
 }
 
+/* The first step of the i-th op's lead. */
+static uint64_t lead_of(const struct search *search, uint32_t i)
+{
+    const uint64_t step = search->slowest->steps[i];
+    const double most = LEAD_UNITS * search->bench->job->latency.ticks_per_unit;
+    uint64_t from = step, ticks = 0;
+    while (from > 0 && step - from < LEAD_STEPS) {
+        ticks += search->loop.ticks[from - 1];
+        if ((double)ticks > most)
+            break;
+        from--;
+    }
+    return from;
+}
+
 /* The next that has its turn, from the i-th on, with its lead after step `at`; slowest->n: none. */
 static uint32_t next_turn(const struct search *search, uint32_t i, uint64_t at)
 {
-    const struct slowest *slowest = search->slowest;
-    while (i < slowest->n && !(has_its_turn(search, i) && (at == 0 || slowest->steps[i] - at >= LEAD_STEPS)))
+    while (i < search->slowest->n && !(has_its_turn(search, i) && lead_of(search, i) >= at))
         i++;
     return i;
 }
 
-/* With the i-th, and those that have their turn near it. */
+/* With the i-th, and those that have their turn and whose lead begins in it. */
 static struct stretch stretch_of(const struct search *search, uint32_t i)
 {
     const struct slowest *slowest = search->slowest;
     const uint64_t *steps = slowest->steps;
-    struct stretch stretch = {.from = steps[i] - ALLOC_MIN(steps[i], LEAD_STEPS), .first = slowest->timed, .turn = i};
+    struct stretch stretch = {.from = lead_of(search, i), .end = steps[i] + 1, .first = slowest->timed, .turn = i};
     while (steps[stretch.first] < stretch.from)
         stretch.first++;
-    for (; i < slowest->n && steps[i] - stretch.from < REWIND_STEPS; i++) {
+    stretch.last = i + 1;
+    stretch.turns = 1;
+    while (++i < slowest->n && steps[i] - stretch.from < REWIND_STEPS) {
         if (!has_its_turn(search, i))
             continue;
-        const bool alone = slowest->alone[i] || slowest->alone[stretch.turn];
-        if (stretch.turns > 0 && (alone || steps[i] - steps[stretch.last - 1] > LEAD_STEPS))
+        if (slowest->alone[i] || slowest->alone[stretch.turn] || lead_of(search, i) > stretch.end)
             break;
+        stretch.end = steps[i] + 1;
         stretch.last = i + 1;
         stretch.turns++;
     }
-    stretch.end = steps[stretch.last - 1] + 1;
     return stretch;
 }
 

@@ -143,7 +143,16 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
 /* A heap that counts its calls in the arena, writes to that, and takes its time at some, at one of them less when that
  * is done again. */
 enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
-enum { COUNTED = 5, EARLIER_MS = 29, EARLIER_AGAIN_MS = 10, SLOWEST_MS = 30, LATER_MS = 28, EACH_MS = 10 };
+enum {
+    COUNTED = 5,
+    EARLIER_MS = 29,
+    EARLIER_AGAIN_MS = 10,
+    SLOWEST_MS = 30,
+    LATER_MS = 28,
+    LONG_MS = 5,
+    EACH_MS = 10,
+    EACH_US = 400
+};
 enum { REGION_MIB = 72, SOME_MIB = 14, MANY_MIB = 40 };
 #define LONG_NS UINT64_C(20000000000) /* a run: a 16th of it is enough for all that is done again */
 static const struct page_kind kind = {.state_size = 16};
@@ -151,41 +160,52 @@ static char pages_state[16];
 static unsigned *count;
 static unsigned times[MANY], times_in[COUNTED][MANY];
 static double earlier_ms, slowest_ms;
+static const struct bench *counted;
+static uint64_t longest_stretch; /* steps */
 
-static uint64_t ms_of_three(unsigned op)
+static uint64_t us_of_three(unsigned op)
 {
     switch (op) {
     case EARLIER:
-        return times[op] == 1 ? EARLIER_MS : EARLIER_AGAIN_MS;
+        return 1000 * (times[op] == 1 ? EARLIER_MS : EARLIER_AGAIN_MS);
     case SLOWEST:
-        return SLOWEST_MS;
+        return 1000 * SLOWEST_MS;
     case LATER:
-        return LATER_MS;
+        return 1000 * LATER_MS;
     default:
         return 0;
     }
 }
 
-static uint64_t ms_of_twelve(unsigned op)
+static uint64_t us_of_twelve(unsigned op)
 {
-    return op % 500 == 1 ? EACH_MS : 0;
+    return op % 500 == 1 ? EACH_US : 0;
 }
 
-/* The second is the slowest until it is done again. */
-static uint64_t ms_of_overtaken(unsigned op)
+/* The last is the slowest until it is done again; before it is one that takes its time as well. */
+static uint64_t us_of_overtaken(unsigned op)
 {
-    return op == EARLIER ? SLOWEST_MS - 1 : op != SLOWEST ? 0 : times[op] == 1 ? SLOWEST_MS : EARLIER_AGAIN_MS;
+    switch (op) {
+    case EARLIER:
+        return 1000 * (SLOWEST_MS - 1);
+    case SOONER:
+        return 1000 * LONG_MS;
+    case SLOWEST:
+        return 1000 * (times[op] == 1 ? SLOWEST_MS : EARLIER_AGAIN_MS);
+    default:
+        return 0;
+    }
 }
 
 /* Together they write more than can be copied; each with what is before it does not. */
-static uint64_t ms_of_writers(unsigned op)
+static uint64_t us_of_writers(unsigned op)
 {
-    return op == 2700 ? EACH_MS + 1 : op == 1100 || op == 1900 ? EACH_MS : 0;
+    return 1000 * (op == 2700 ? EACH_MS + 1 : op == 1100 || op == 1900 ? EACH_MS : 0);
 }
 
-static uint64_t ms_of_one_writer(unsigned op)
+static uint64_t us_of_one_writer(unsigned op)
 {
-    return op == SLOWEST ? EACH_MS : 0;
+    return op == SLOWEST ? 1000 * EACH_MS : 0;
 }
 
 static size_t none(unsigned op)
@@ -196,7 +216,7 @@ static size_t none(unsigned op)
 
 static size_t mib_of_writers(unsigned op)
 {
-    return ms_of_writers(op) > 0 ? SOME_MIB : 0;
+    return us_of_writers(op) > 0 ? SOME_MIB : 0;
 }
 
 static size_t mib_of_one_writer(unsigned op)
@@ -204,7 +224,7 @@ static size_t mib_of_one_writer(unsigned op)
     return op == SLOWEST ? MANY_MIB : 0;
 }
 
-static uint64_t (*ms_of)(unsigned op);
+static uint64_t (*us_of)(unsigned op);
 static size_t (*mib_of)(unsigned op);
 
 static void *count_call(struct heap *heap, size_t size)
@@ -214,8 +234,10 @@ static void *count_call(struct heap *heap, size_t size)
     const unsigned op = (*count)++;
     (void)heap, (void)size;
     times[op]++;
+    if (counted->rewind != NULL)
+        longest_stretch = ALLOC_MAX(longest_stretch, counted->rewind->end - counted->rewind->from);
     memset((char *)count + (op % 3 * SOME_MIB << 20) + 4096, (int)times[op], mib_of(op) << 20);
-    while (clock_ns() - begin < ms_of(op) * 1000000)
+    while (clock_ns() - begin < us_of(op) * 1000)
         ;
     return block;
 }
@@ -240,7 +262,7 @@ static void see_the_count(struct bench *bench, uint32_t i)
     slowest_ms = least_ms(bench, SLOWEST);
 }
 
-static void count_calls(uint64_t ms_of_op(unsigned op), size_t mib_of_op(unsigned op), uint64_t timed_ns)
+static void count_calls(uint64_t us_of_op(unsigned op), size_t mib_of_op(unsigned op), uint64_t timed_ns)
 {
     static const struct allocator allocator = {.alloc = count_call};
     static struct job job;
@@ -251,7 +273,9 @@ static void count_calls(uint64_t ms_of_op(unsigned op), size_t mib_of_op(unsigne
     bench = (struct bench){.page = page, .region_bytes = bytes, .pages = {.kind = &kind}, .pages_state = pages_state};
     bench.region = count = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_true(bench.region != MAP_FAILED);
-    ms_of = ms_of_op;
+    us_of = us_of_op;
+    counted = &bench;
+    longest_stretch = 0;
     mib_of = mib_of_op;
     nreplays = COUNTED;
     begins = begin_count;
@@ -263,7 +287,7 @@ static void count_calls(uint64_t ms_of_op(unsigned op), size_t mib_of_op(unsigne
 static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 {
     (void)state;
-    count_calls(ms_of_three, none, LONG_NS);
+    count_calls(us_of_three, none, LONG_NS);
     assert_int_equal(times_in[2][SLOWEST], 1); /* all ops were timed, once */
     assert_int_equal(times_in[2][LATER], 1);
     assert_true(times_in[3][EARLIER] >= 2);
@@ -280,45 +304,35 @@ static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
 static void in_several_replays_when_that_takes_long(void **state)
 {
     (void)state;
-    count_calls(ms_of_three, none, 0);
+    count_calls(us_of_three, none, 0);
     assert_true(times_in[3][EARLIER] >= 2);
     assert_int_equal(times_in[3][SLOWEST], 0);
     assert_int_equal(times_in[4][EARLIER], 1);
     assert_true(times_in[4][SLOWEST] >= 2);
 }
 
-/* How many ops on end were done again, at most. */
-static unsigned longest_stretch(const unsigned *of)
-{
-    unsigned longest = 0, now = 0;
-    for (unsigned op = 0; op < MANY; op++) {
-        now = of[op] > 1 ? now + 1 : 0;
-        longest = now > longest ? now : longest;
-    }
-    return longest;
-}
-
 static void as_many_at_once_as_can_be_kept(void **state)
 {
     (void)state;
-    count_calls(ms_of_twelve, none, LONG_NS);
-    assert_in_range(longest_stretch(times_in[3]), 3 * 1024, REWIND_STEPS);
-    assert_in_range(times_in[3][4400], 0, 1); /* between two stretches: each has ops before it */
+    count_calls(us_of_twelve, none, LONG_NS);
+    assert_in_range(longest_stretch, 1, REWIND_STEPS);
 }
 
 static void until_another_is_the_slowest(void **state)
 {
     (void)state;
-    count_calls(ms_of_overtaken, none, LONG_NS);
+    count_calls(us_of_overtaken, none, LONG_NS);
     assert_true(times_in[3][EARLIER] > 4);
     assert_in_range(times_in[3][SLOWEST], 2, 4);
+    assert_int_equal(times_in[3][SOONER], 1); /* too long to be done again before it */
+    assert_int_equal(times_in[3][SOONER + 1], times_in[3][SLOWEST]);
     assert_int_equal(times_in[4][SLOWEST], 0);
 }
 
 static void each_alone_where_all_write_too_much(void **state)
 {
     (void)state;
-    count_calls(ms_of_writers, mib_of_writers, LONG_NS);
+    count_calls(us_of_writers, mib_of_writers, LONG_NS);
     assert_int_equal(times_in[3][1100], 1);
     assert_int_equal(times_in[3][2700], 1);
     assert_true(times_in[4][1100] >= 2);
@@ -328,7 +342,7 @@ static void each_alone_where_all_write_too_much(void **state)
 static void once_who_writes_too_much_alone(void **state)
 {
     (void)state;
-    count_calls(ms_of_one_writer, mib_of_one_writer, LONG_NS);
+    count_calls(us_of_one_writer, mib_of_one_writer, LONG_NS);
     assert_int_equal(times_in[3][SLOWEST], 1);
     assert_int_equal(times_in[4][SLOWEST], 1);
 }
