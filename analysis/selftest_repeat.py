@@ -106,7 +106,8 @@ def replay_seconds(results: Results) -> dict[tuple[str, str], float]:
     """Of those that have a time."""
     rows = results.figure("throughput", "ns_per_op")
     rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])
-    return rows.groupby(["trace", "spec"], sort=False)["seconds"].median().to_dict()
+    medians = rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
+    return dict(zip(medians.index, medians))
 
 
 def quick(results: Results) -> Cells:
