@@ -1,8 +1,9 @@
 /*
  * first_access.h - tells of the first access to each page of the arena, as it happens.
  *
- * The arena's pages are closed. An access to one is a fault that the kernel reports as SIGSEGV; the handler tells of
- * the page and opens it. So what is told is exact after every op, and costs nothing but these faults.
+ * The arena's pages are closed, to all access or to writing only. An access to one is a fault that the kernel reports
+ * as SIGSEGV; the handler tells of the page and opens it. So what is told is exact after every op, and costs these
+ * faults, and closing and opening all pages once.
  */
 #ifndef HEAPBENCH_FIRST_ACCESS_H
 #define HEAPBENCH_FIRST_ACCESS_H

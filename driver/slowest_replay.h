@@ -14,9 +14,9 @@
 typedef uint64_t some_steps(const struct loop *loop, enum touch touch);
 
 /* As a pass's loop, see bench_replay(). `one` times the step that it does, `others` do not. What bench->slowest has are
- * timed into its ticks, the first bench->slowest->timed of them; the replay ends (see bench_end_at()) after those
- * that are the slowest by now, or when that took longer than coming to them and a 16th of the run. bench->ticks is as
- * before. */
+ * timed into its ticks, the first bench->slowest->timed of them; the replay ends (see bench_end_at()) after those that
+ * are the slowest by now, or when doing these again took longer than coming to them and than a 16th of the run.
+ * bench->ticks is as before. */
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one);
 
 #endif
