@@ -48,7 +48,7 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 # How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
 # only after the first, but then longer.
 THROUGHPUT_S, LATENCY_S = 0.3, 1
-SLOW_ROUNDS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, 2, 10
+SLOW_ROUNDS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, 2, 20
 SLOW_LATENCY_REPLAYS = 12  # at least: after a fourth, the slowest ops are done again
 
 SWEEPS = ("first", "again", "busy")
