@@ -35,7 +35,7 @@ struct bench {
     size_t nleft;
     uint8_t *live;            /* of each slot, to find these by */
     struct shadow *pages_out; /* verify: which pages are out; NULL: not kept */
-    uint32_t *ticks;          /* latency: of each op or batch, shared with the driver */
+    uint32_t *ticks;          /* latency: the table of job.h, shared with the driver */
     struct slowest *slowest;  /* latency: the ops that alone are timed in the end */
     struct rewind *rewind;    /* latency: what some of these and the ops before write */
     struct cycles cycles;     /* latency in cycles: the counter */

@@ -105,11 +105,21 @@ struct latency_result {
     uint64_t resolution_ticks; /* the smallest step seen between two readings */
 };
 
-/* The table of the latency pass: of each step the ticks in the last replay that timed every op, then the least of all
- * replays that count and timed it. */
+/* The table of the latency pass: of each step the ticks in the replay at work, when that times every op; then the least
+ * of all replays that count and timed it; then the ticks in the last that counts and timed every op. */
 static inline uint64_t latency_table_bytes(uint64_t nsteps)
 {
-    return (nsteps + 1) * 2 * sizeof(uint32_t);
+    return (nsteps + 1) * 3 * sizeof(uint32_t);
+}
+
+static inline uint32_t *latency_least(uint32_t *table, uint64_t nsteps)
+{
+    return table + nsteps;
+}
+
+static inline uint32_t *latency_counted(uint32_t *table, uint64_t nsteps)
+{
+    return table + 2 * nsteps;
 }
 
 struct space_sample {

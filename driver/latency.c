@@ -12,8 +12,9 @@
  * may have it in this run (see slowest.h), and what has it by now again and again (see slowest_replay.h): reading the
  * clock twice for each op takes most of a replay's time, and the table drives the heap out of the caches. So the least
  * of an op that clears or copies much is found sooner, and less by luck. The histogram and the observed maximum are of
- * the last replay of every op.
+ * the last replay of every op that counts.
  */
+#include <string.h>
 #include <sys/mman.h>
 
 #include "driver/rewind.h"
@@ -106,7 +107,7 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
 {
     const uint64_t nsteps = bench->plan.header->nsteps;
     const uint32_t *ticks = bench->ticks;
-    uint32_t *least = bench->ticks + nsteps;
+    uint32_t *least = latency_least(bench->ticks, nsteps);
     (void)time;
     if (bench->slowest->timed > 0) {
         keep_slowest(bench->slowest, least);
@@ -114,6 +115,7 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
     }
     for (uint64_t i = 0; i < nsteps; i++)
         least[i] = index == 0 ? ticks[i] : ALLOC_MIN(least[i], ticks[i]);
+    memcpy(latency_counted(bench->ticks, nsteps), ticks, nsteps * sizeof *ticks);
     if (index + 1 >= WHOLE_REPLAYS && !bench->job->repetitions.shared && bench->job->unit != LATENCY_NS_PER_OP)
         slowest_choose(bench->slowest, least, nsteps);
 }

@@ -27,7 +27,7 @@ struct slowest {
 };
 
 /* Chooses those whose least is more than half the largest, or if these are more than SLOWEST_MOST, more than three
- * quarters of it, and so on, 255 of 256 parts at last. least: ticks, of nsteps steps; read nine times at most. */
+ * quarters of it, and so on, 255 of 256 parts at last. least: ticks, of nsteps steps; read ten times at most. */
 void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nsteps);
 
 /* Whether the slowest is still one of those that were chosen. */

@@ -37,7 +37,7 @@ struct search {
 struct stretch {
     uint64_t from, end;   /* steps */
     uint32_t first, last; /* of slowest->steps, those in it; the last not included */
-    uint32_t turn, turns; /* the first that has its turn, and how many have */
+    uint32_t turn, turns; /* the first that has its turn, and how many have. Those before it have no whole lead here */
 };
 
 static uint32_t least_so_far(const struct search *search, uint32_t i)
@@ -54,7 +54,7 @@ static bool has_its_turn(const struct search *search, uint32_t i)
 static uint32_t slowest_in(const struct search *search, const struct stretch *stretch)
 {
     uint32_t most = 0;
-    for (uint32_t i = stretch->first; i < stretch->last; i++)
+    for (uint32_t i = stretch->turn; i < stretch->last; i++)
         most = ALLOC_MAX(most, least_so_far(search, i));
     return most;
 }
@@ -65,7 +65,7 @@ static uint32_t slowest_elsewhere(const struct search *search, const struct stre
     const struct slowest *slowest = search->slowest;
     uint32_t most = 0;
     for (uint32_t i = 0; i < slowest->n; i++)
-        if ((i < stretch->first || i >= stretch->last) && (slowest->again[i] || slowest->again_now[i]))
+        if ((i < stretch->turn || i >= stretch->last) && (slowest->again[i] || slowest->again_now[i]))
             most = ALLOC_MAX(most, least_so_far(search, i));
     return most;
 }
@@ -103,7 +103,7 @@ static uint64_t lead_of(const struct search *search, uint32_t i)
     const double most = LEAD_UNITS * search->bench->job->latency.ticks_per_unit;
     uint64_t from = step, ticks = 0;
     while (from > 0 && step - from < LEAD_STEPS) {
-        ticks += search->loop.ticks[from - 1];
+        ticks += search->least[from - 1];
         if ((double)ticks > most)
             break;
         from--;
@@ -152,7 +152,7 @@ static uint64_t do_again(struct search *search, const struct stretch *stretch, u
     do {
         rewind_back(search->bench->rewind, search->bench);
         search->loop.begin = stretch->from;
-        const uint64_t done = go_on(search, stretch->first, stretch->last, stretch->end);
+        const uint64_t done = go_on(search, stretch->turn, stretch->last, stretch->end);
         if (done < stretch->end)
             return done;
         const uint32_t least = slowest_in(search, stretch);
@@ -182,7 +182,7 @@ static void take_turns(struct search *search, const struct stretch *stretch)
     search->bar = ALLOC_MAX(slowest, search->fresh ? search->bar : slowest_elsewhere(search, stretch));
 }
 
-/* Does a stretch, and again where it can be; the last of a replay for as long as it took to come to it. */
+/* Does a stretch, and again where it can be; the last for as long as it took to come to it. */
 static uint64_t do_stretch(struct search *search, const struct stretch *stretch, bool is_last)
 {
     struct bench *bench = search->bench;
@@ -229,7 +229,7 @@ uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one
     struct slowest *slowest = bench->slowest;
     struct search search = {.bench = bench,
                             .slowest = slowest,
-                            .least = bench->ticks + bench->plan.header->nsteps,
+                            .least = latency_least(bench->ticks, bench->plan.header->nsteps),
                             .loop = loop_of(bench),
                             .others = others,
                             .one = one,

@@ -102,9 +102,9 @@ double study_run_ns(const struct throughput_result *result);
 double study_ns(const struct cell *cell);
 double study_spread_ns(const struct cell *cell);
 
-/* Takes the ticks of one latency run into the study, of its last repetition of all ops and the least of each op: of the
- * plan's steps, of which nothings have none, or of each `batch_ops` of them at the first; fewer at the end count as
- * none. False: no memory. `run` gets that repetition's histogram, maximum and its op. */
+/* Takes the ticks of one latency run into the study, of its last repetition of all ops that counts and the least of
+ * each op: of the plan's steps, of which nothings have none, or of each `batch_ops` of them at the first; fewer at the
+ * end count as none. False: no memory. `run` gets that repetition's histogram, maximum and its op. */
 struct latency_run {
     struct histogram histogram;
     uint32_t most;

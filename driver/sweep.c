@@ -68,10 +68,11 @@ static bool keep_latency(struct cell *cell, const struct round *round, const str
                          struct latency_run *run)
 {
     struct latency_study *kept = &cell->latency;
+    const uint64_t nsteps = round->study->plan.header->nsteps;
     if (kept->runs == 0)
         kept->ticks_per_unit = result->ticks_per_unit;
-    return study_add_latency(kept, run, &round->study->plan, round->ticks,
-                             round->ticks + round->study->plan.header->nsteps, result->batch_ops);
+    return study_add_latency(kept, run, &round->study->plan, latency_counted(round->ticks, nsteps),
+                             latency_least(round->ticks, nsteps), result->batch_ops);
 }
 
 static bool keep_space(struct cell *cell, const struct space_result *result)

@@ -55,7 +55,7 @@ void bench_end_at(struct bench *bench, uint64_t end)
     bench->end = end;
 }
 
-static uint32_t nreplays;
+static uint32_t nreplays, does_not_count = UINT32_MAX;
 static void (*begins)(struct bench *bench);
 static void (*ends)(struct bench *bench, uint32_t index);
 
@@ -67,8 +67,10 @@ void bench_repeat(struct bench *bench, uint64_t replay(struct bench *), bench_ke
         begins(bench);
         const uint64_t done = replay(bench);
         assert_int_equal(done, bench->end);
-        repetitions->count++;
-        keep(bench, &time, at_replay);
+        if (at_replay != does_not_count) {
+            repetitions->count++;
+            keep(bench, &time, at_replay);
+        }
         ends(bench, at_replay);
     }
 }
@@ -98,8 +100,9 @@ static void run(struct bench *bench, struct job *job, const struct allocator *al
     fclose(table);
 }
 
-static void forget_ticks(struct bench *bench)
+static void forget(struct bench *bench)
 {
+    calls[at_replay] = 0;
     for (unsigned step = 0; step < STEPS; step++)
         bench->ticks[step] = UNTIMED;
 }
@@ -111,8 +114,8 @@ static void see_what_was_done(struct bench *bench, uint32_t i)
     for (unsigned step = 0; step < STEPS; step++) /* all or none: those timed alone go elsewhere */
         assert_int_equal(bench->ticks[step] != UNTIMED, whole[i]);
     chosen[i] = bench->slowest->n;
-    early_least[i] = bench->ticks[STEPS + EARLY];
-    late_least[i] = bench->ticks[STEPS + LATE];
+    early_least[i] = latency_least(bench->ticks, STEPS)[EARLY];
+    late_least[i] = latency_least(bench->ticks, STEPS)[LATE];
 }
 
 static void those_that_may_be_the_slowest_are_timed_alone(void **state)
@@ -122,7 +125,7 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     static struct bench bench = {.page = 4096};
     (void)state;
     nreplays = REPLAYS;
-    begins = forget_ticks;
+    begins = forget;
     ends = see_what_was_done;
     run(&bench, &job, &allocator, STEPS, 0);
 
@@ -140,9 +143,35 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     assert_true(whole[7] && calls[7] == STEPS); /* now others may be the slowest */
 }
 
+static uint32_t late_counted[REPLAYS], late_timed[REPLAYS];
+
+static void see_both(struct bench *bench, uint32_t i)
+{
+    late_counted[i] = latency_counted(bench->ticks, STEPS)[LATE];
+    late_timed[i] = bench->ticks[LATE];
+}
+
+static void the_last_that_counts_is_kept(void **state)
+{
+    static const struct allocator allocator = {.alloc = alloc};
+    static struct job job;
+    static struct bench bench = {.page = 4096};
+    (void)state;
+    nreplays = 2;
+    does_not_count = 1;
+    begins = forget;
+    ends = see_both;
+    run(&bench, &job, &allocator, STEPS, 0);
+    does_not_count = UINT32_MAX;
+
+    assert_int_equal(late_counted[0], late_timed[0]);
+    assert_int_not_equal(late_timed[1], late_timed[0]);
+    assert_int_equal(late_counted[1], late_timed[0]);
+}
+
 /* A heap that counts its calls in the arena, writes to that, and takes its time at some, at one of them less when that
  * is done again. */
-enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, LATER = 3500 };
+enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, NEAR = 1990, LATER = 3500 };
 enum {
     COUNTED = 5,
     EARLIER_MS = 29,
@@ -151,7 +180,9 @@ enum {
     LATER_MS = 28,
     LONG_MS = 5,
     EACH_MS = 10,
-    EACH_US = 400
+    EACH_US = 400,
+    NEAR_US = 600,
+    NEXT_US = 650
 };
 enum { REGION_MIB = 72, SOME_MIB = 14, MANY_MIB = 40 };
 #define LONG_NS UINT64_C(20000000000) /* a run: a 16th of it is enough for all that is done again */
@@ -159,7 +190,7 @@ static const struct page_kind kind = {.state_size = 16};
 static char pages_state[16];
 static unsigned *count;
 static unsigned times[MANY], times_in[COUNTED][MANY];
-static double earlier_ms, slowest_ms;
+static double earlier_ms, near_ms, slowest_ms;
 static const struct bench *counted;
 static uint64_t longest_stretch; /* steps */
 
@@ -192,6 +223,20 @@ static uint64_t us_of_overtaken(unsigned op)
         return 1000 * LONG_MS;
     case SLOWEST:
         return 1000 * (times[op] == 1 ? SLOWEST_MS : EARLIER_AGAIN_MS);
+    default:
+        return 0;
+    }
+}
+
+/* Both are done again, then the slowest alone, which has the other in its lead: that takes no time when it is done
+ * again with little before it. */
+static uint64_t us_of_neighbours(unsigned op)
+{
+    switch (op) {
+    case NEAR:
+        return at_replay == COUNTED - 1 && times[op] > 1 ? 0 : NEAR_US;
+    case SLOWEST:
+        return NEXT_US;
     default:
         return 0;
     }
@@ -251,7 +296,7 @@ static void begin_count(struct bench *bench)
 
 static double least_ms(const struct bench *bench, unsigned op)
 {
-    return bench->ticks[MANY + op] / bench->job->latency.ticks_per_unit / 1e6;
+    return latency_least(bench->ticks, MANY)[op] / bench->job->latency.ticks_per_unit / 1e6;
 }
 
 static void see_the_count(struct bench *bench, uint32_t i)
@@ -259,6 +304,7 @@ static void see_the_count(struct bench *bench, uint32_t i)
     assert_int_equal(*count, bench->end);
     memcpy(times_in[i], times, sizeof times);
     earlier_ms = least_ms(bench, EARLIER);
+    near_ms = least_ms(bench, NEAR);
     slowest_ms = least_ms(bench, SLOWEST);
 }
 
@@ -329,6 +375,14 @@ static void until_another_is_the_slowest(void **state)
     assert_int_equal(times_in[4][SLOWEST], 0);
 }
 
+static void not_who_is_before_the_slowest_only(void **state)
+{
+    (void)state;
+    count_calls(us_of_neighbours, none, LONG_NS);
+    assert_true(times_in[3][NEAR] >= 2 && times_in[4][NEAR] >= 2);
+    assert_true(near_ms >= NEAR_US / 1000.0 * 0.99);
+}
+
 static void each_alone_where_all_write_too_much(void **state)
 {
     (void)state;
@@ -350,8 +404,10 @@ static void once_who_writes_too_much_alone(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
+                                              cmocka_unit_test(the_last_that_counts_is_kept),
                                               cmocka_unit_test(as_many_at_once_as_can_be_kept),
                                               cmocka_unit_test(until_another_is_the_slowest),
+                                              cmocka_unit_test(not_who_is_before_the_slowest_only),
                                               cmocka_unit_test(each_alone_where_all_write_too_much),
                                               cmocka_unit_test(once_who_writes_too_much_alone),
                                               cmocka_unit_test(in_several_replays_when_that_takes_long),
