@@ -45,7 +45,7 @@ def caveat_of(name: str) -> str:
 
 
 def _free_of_caveats(study: summary.Study) -> summary.Study:
-    return replace(study, table=study.table[[not caveat_of(str(name)) for name in study.table.index]])
+    return replace(study, table=study.table.loc[[name for name in study.table.index if not caveat_of(str(name))]])
 
 
 def _winners(study: summary.Study, axis: str) -> list[Winner]:
@@ -101,8 +101,9 @@ def sentences(found: Sequence[summary.Study]) -> list[str]:
     """The answer over all traces of a host in words, "what: who and by how much"; of allocators without a caveat, the
     others named apart. Averages are geometric means."""
     emulated = any(study.emulated for study in found)
-    means = summary.overall([_free_of_caveats(study) for study in found])
-    exact = means["worst_instructions"].notna().any() if len(means) else False
+    studies = [study for study in map(_free_of_caveats, found) if len(study.table)]
+    means = summary.overall(studies)
+    exact = all(study.axes()[2] == "worst_instructions" for study in found)
     axes = {
         "time": "Fastest",
         "memory": "Least memory",
@@ -122,6 +123,9 @@ def sentences(found: Sequence[summary.Study]) -> list[str]:
             for name, ratio in zip(("emulated time" if emulated else "time", "memory", "worst case"), ratios)
         ]
         told.insert(0, f"One for everything: {together.index[0]}, with {_listed(parts)} (the least product of the three).")
+    left_out = [study.trace for study in studies if study.unrankable()["time"]]
+    if left_out and told:
+        told.append(f"Not in the average of times, as somebody's is no more than the floor's: {_listed(left_out)}.")
     sets = Counter(name for answer in answers(found) for name in answer.pareto)
     if sets:
         told.append(

@@ -7,6 +7,8 @@ differ by on a shared machine; `make selftest-repeat` measures it, `make selftes
 allocators' own worst cases are shown, and not judged: each is one figure of all runs, which no test applies to. One in
 cycles is never set beside one in ns.
 
+What fails now and did not before got worse, too, whatever its other figures are. What only one of the two has is counted.
+
 Results of two hosts are compared like those of two revisions, when each file is of one host; where a file has several,
 each host is compared with itself. What no comparison could tell apart, two revisions in one file, is refused.
 """
@@ -27,9 +29,9 @@ from rich.text import Text
 
 from analysis import statistics
 from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
-from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, latency_unit
+from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, figure_at, latency_unit, of_most_runs
 
-KEY = ["trace", "hash", "spec", "pages"]
+KEY = ["trace_name", "hash", "spec", "touch", "pages"]
 ALPHA = 0.05
 POWER = 0.9
 THRESHOLD = 0.03
@@ -44,46 +46,36 @@ class Metric:
     name: str
     unit: str
     pass_name: str
-    read: Callable[[dict[str, Any]], float | None]
+    path: Sequence[str]  # to it in a row's figures
     repeats: bool  # the same in every run, to the last digit
-    judged: bool = True  # False: one figure of all runs so far, the last row's, that no test applies to
-
-
-def _at(*path: str) -> Callable[[dict[str, Any]], float | None]:
-    def read(figures: dict[str, Any]) -> float | None:
-        value: Any = figures
-        for name in path:
-            value = value.get(name) if isinstance(value, dict) else None
-        return None if value is None else float(value)
-
-    return read
+    judged: bool = True  # False: one figure of all runs so far, that no test applies to
 
 
 METRICS = [
-    Metric("time", "ns/op", "throughput", _at("ns_per_op"), False),
+    Metric("time", "ns/op", "throughput", ("ns_per_op",), False),
     Metric(
         "malloc, mean",
         "instructions",
         "instructions",
-        _at("instructions", "malloc", "mean_instructions"),
+        ("instructions", "malloc", "mean_instructions"),
         True,
     ),
     Metric(
         "malloc, worst",
         "instructions",
         "instructions",
-        _at("instructions", "malloc", "worst_instructions"),
+        ("instructions", "malloc", "worst_instructions"),
         True,
     ),
     Metric(
-        "free, mean", "instructions", "instructions", _at("instructions", "free", "mean_instructions"), True
+        "free, mean", "instructions", "instructions", ("instructions", "free", "mean_instructions"), True
     ),
     Metric(
-        "free, worst", "instructions", "instructions", _at("instructions", "free", "worst_instructions"), True
+        "free, worst", "instructions", "instructions", ("instructions", "free", "worst_instructions"), True
     ),
-    Metric("held, peak", "bytes", "space", _at("held_peak_bytes"), True),
+    Metric("held, peak", "bytes", "space", ("held_peak_bytes",), True),
     *(
-        Metric("slowest op, own", UNIT_WORDS[unit], "latency", _at(f"worst_of_least_{unit}"), False, False)
+        Metric("slowest op, own", UNIT_WORDS[unit], "latency", (f"worst_of_least_{unit}",), False, False)
         for unit in LATENCY_UNITS
     ),
 ]
@@ -109,7 +101,7 @@ class Change:
 class Sample:
     """The values of a figure over the runs, of one cell of a file."""
 
-    name: str  # of the allocator, with its page source where others stand beside
+    name: tuple[str, str]  # of the trace, and of the allocator
     emulated: bool
     values: list[float]
 
@@ -119,11 +111,19 @@ Samples = dict[tuple[str, ...], Sample]
 
 def _samples(results: Results, metric: Metric, key: Sequence[str]) -> Samples:
     rows = results.of_pass(metric.pass_name)
-    rows = rows.assign(value=[metric.read(figures) for figures in rows["figures"]]).dropna(subset=["value"])
+    rows = rows.assign(value=[figure_at(figures, metric.path) for figures in rows["figures"]]).dropna(subset=["value"])
+    if not metric.judged:
+        rows = of_most_runs(rows)
     return {
-        cell: Sample(group["allocator"].iloc[0], bool(group["emulated"].any()), list(group["value"]))
-        for cell, group in rows.groupby(list(key), sort=False)
+        cell: Sample(_name(group, key), bool(group["emulated"].any()), list(group["value"]))
+        for cell, group in rows.groupby([*key, "instruction_set"], sort=False)
     }
+
+
+def _name(rows: pd.DataFrame, key: Sequence[str]) -> tuple[str, str]:
+    """The trace and the allocator of a cell in words, as it is named beside others."""
+    first = rows.iloc[0]
+    return str(first["trace"]), first["allocator"] + (f", {first['host']}" if "machine" in key else "")
 
 
 def _exact(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
@@ -135,11 +135,10 @@ def _exact(trace: str, allocator: str, metric: Metric, before: list[float], afte
     return Change(trace, allocator, metric, before_, after_, ratio_, None, None, None, verdict)
 
 
-def _last(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
-    """Of a figure that each row has over all runs so far: that of the last, with nothing to say how sure it is."""
-    old, new = before[-1], after[-1]
-    before_, after_ = (statistics.Interval(runs[-1], math.nan, math.nan, len(runs)) for runs in (before, after))
-    ratio = statistics.Interval(new / old, math.nan, math.nan, min(len(before), len(after)))
+def _of_all_runs(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
+    """Of a figure that one row has over all runs, with nothing to say how sure it is."""
+    before_, after_ = (statistics.Interval(runs[-1], math.nan, math.nan, 1) for runs in (before, after))
+    ratio = statistics.Interval(after[-1] / before[-1], math.nan, math.nan, 1)
     return Change(trace, allocator, metric, before_, after_, ratio, None, None, None, NOT_JUDGED)
 
 
@@ -180,14 +179,48 @@ def _timed(
 
 def _key(old: Results, new: Results) -> list[str]:
     """What a pair has to have in common: the host too, where a file has several."""
-    several = any(results.table["host"].nunique() > 1 for results in (old, new))
-    return [*KEY, "host"] if several else KEY
+    tables = (old.table, new.table)
+    several = any(table["host"].nunique() > 1 for table in tables)
+    sizes = any((table[table["word_bits"] != ""].groupby("machine")["word_bits"].nunique() > 1).any() for table in tables)
+    return [*KEY, *(["machine", "emulated"] if several else []), *(["word_bits"] if sizes else [])]
 
 
-def _name(cell: tuple[str, ...], sample: Sample) -> tuple[str, str]:
-    """The trace and the allocator of a pair in words."""
-    host = f", {cell[len(KEY)]}" if len(cell) > len(KEY) else ""
-    return cell[0], sample.name + host
+@dataclass(frozen=True)
+class Lost:
+    """What an allocator did on a trace before, in one pass, and fails in now."""
+
+    trace: str
+    allocator: str
+    pass_name: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.allocator} on {self.trace} fails now, and did not before, in the {self.pass_name} pass: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Unmatched:
+    """What has no pair: what fails now, and of how many allocators, traces and passes only one of the two has figures."""
+
+    lost: list[Lost]
+    before_only: int
+    after_only: int
+
+
+def unmatched(old: Results, new: Results) -> Unmatched:
+    """Of what one has done, what the other has not."""
+    key = _key(old, new)
+    before, after = (dict(list(results.table.groupby([*key, "pass"], sort=False))) for results in (old, new))
+    done_before, done_after, fails_before, fails_after = (
+        {cell for cell, rows in cells.items() if (rows["status"] == status).any()}
+        for status in ("done", "failed")
+        for cells in (before, after)
+    )
+    lost = []
+    for cell in (cell for cell in before if cell in (done_before - fails_before) & fails_after):
+        rows = after[cell][after[cell]["status"] == "failed"]
+        lost.append(Lost(*_name(rows, key), str(cell[-1]), str(rows["reason"].iloc[0])))
+    return Unmatched(lost, len(done_before - done_after - fails_after), len(done_after - done_before))
 
 
 def compare(old: Results, new: Results, threshold: float = THRESHOLD) -> list[Change]:
@@ -197,14 +230,14 @@ def compare(old: Results, new: Results, threshold: float = THRESHOLD) -> list[Ch
     for metric in METRICS:
         before, after = _samples(old, metric, key), _samples(new, metric, key)
         common = [cell for cell in before if cell in after]
-        pairs = {_name(cell, before[cell]): (before[cell].values, after[cell].values) for cell in common}
+        pairs = {before[cell].name: (before[cell].values, after[cell].values) for cell in common}
         if metric.repeats:
             changes += [_exact(*name, metric, *pair) for name, pair in pairs.items()]
             continue
         if any(before[cell].emulated or after[cell].emulated for cell in common):
             metric = replace(metric, unit=f"{metric.unit}, emulated")
         if not metric.judged:
-            changes += [_last(*name, metric, *pair) for name, pair in pairs.items() if min(map(len, pair)) > 1]
+            changes += [_of_all_runs(*name, metric, *pair) for name, pair in pairs.items()]
             continue
         changes += _timed(metric, pairs, threshold)
     return changes
@@ -264,7 +297,7 @@ def _ordered(changes: Sequence[Change], show_all: bool) -> list[Change]:
     )
 
 
-def _summary(changes: Sequence[Change]) -> str:
+def _summary(changes: Sequence[Change], rest_of: Unmatched) -> str:
     count = {
         verdict: sum(change.verdict == verdict for change in changes)
         for verdict in ("worse", "better", "within noise", "the same")
@@ -281,8 +314,12 @@ def _summary(changes: Sequence[Change]) -> str:
         parts.append(f"{rest} with too few runs to tell")
     if told:
         parts.append(f"{told} not judged, as one figure of all runs has no test")
-    found = "no difference found" if not count["worse"] and not count["better"] else "differences found"
-    return f"{found}: of {len(changes)} figures " + ", ".join(parts) + _findable_words(changes)
+    found = "no difference found" if not count["worse"] + count["better"] + len(rest_of.lost) else "differences found"
+    words = f"{found}: of {len(changes)} figures " + ", ".join(parts)
+    for n, which in ((rest_of.before_only, "old"), (rest_of.after_only, "new")):
+        if n:
+            words += f"\n{n} not compared, as only the {which} results have figures of that allocator, trace and pass"
+    return words + "".join(f"\n{one}" for one in rest_of.lost) + _findable_words(changes)
 
 
 def _findable_words(changes: Sequence[Change]) -> str:
@@ -319,6 +356,13 @@ def _print_table(changes: Sequence[Change]) -> None:
     Console(width=console.width if console.is_terminal else 200).print(table)
 
 
+# Of passes whose rows may be in several units, that of a row.
+UNITS: dict[str, Callable[[dict[str, Any]], str]] = {
+    "latency": lambda figures: UNIT_WORDS[latency_unit(figures)],
+    "instructions": lambda figures: f"{figures['instruction_set']} instructions",
+}
+
+
 def _say_what_differs(program: str, old: Results, new: Results) -> None:
     """The conditions of measurement that are not the same in both."""
     for fact in ("name", "emulated_by", "word_bits", "cpu_model", "governor", "compiler", "flags"):
@@ -330,16 +374,16 @@ def _say_what_differs(program: str, old: Results, new: Results) -> None:
                 f"{program}: not like with like: {fact} was {', '.join(sorted(before))}, is {', '.join(sorted(after))}",
                 markup=False,
             )
-    old_units, new_units = (
-        {UNIT_WORDS[latency_unit(figures)] for figures in results.of_pass("latency")["figures"]}
-        for results in (old, new)
-    )
-    if old_units and new_units and old_units != new_units:
-        words.print(
-            f"{program}: not like with like: latency was in {', '.join(sorted(old_units))}, is in "
-            f"{', '.join(sorted(new_units))}; only what is in one unit is compared",
-            markup=False,
-        )
+    ways = {"touch": [{f"mode {touch}" for touch in results.table["touch"]} for results in (old, new)]}
+    for name, unit in UNITS.items():
+        ways[name] = [{unit(figures) for figures in results.of_pass(name)["figures"]} for results in (old, new)]
+    for name, (before, after) in ways.items():
+        if before and after and before != after:
+            words.print(
+                f"{program}: not like with like: {name} was in {', '.join(sorted(before))}, is in "
+                f"{', '.join(sorted(after))}; only what is in the same is compared",
+                markup=False,
+            )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -347,7 +391,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="compare",
         description="Tell what changed between two results of ./replay --json.",
-        epilog="Exit status: 0 nothing got worse; 1 something did; 2 usage; 3 a bad input file.",
+        epilog="Exit status: 0 nothing got worse; 1 something did, or fails now; 2 usage; 3 a bad input file.",
     )
     parser.add_argument("old", type=Path, help="results before (JSON lines)")
     parser.add_argument("new", type=Path, help="results after")
@@ -374,8 +418,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"{path} has several revisions of {machine} ({revisions}); give a file of each",
                 )
     _say_what_differs(parser.prog, old, new)
-    changes = compare(old, new, options.threshold / 100)
-    if not changes:
+    changes, rest = compare(old, new, options.threshold / 100), unmatched(old, new)
+    if not changes and not rest.lost:
         fail(
             parser.prog,
             EXIT_INPUT,
@@ -385,5 +429,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = _ordered(changes, options.all)
     if shown:
         print(to_markdown(shown)) if options.markdown else _print_table(shown)
-    print(("\n" if shown and options.markdown else "") + _summary(changes))
-    return EXIT_FAILED if any(change.verdict == "worse" for change in changes) else EXIT_DONE
+    print(("\n" if shown and options.markdown else "") + _summary(changes, rest))
+    worse = rest.lost or any(change.verdict == "worse" for change in changes)
+    return EXIT_FAILED if worse else EXIT_DONE

@@ -13,6 +13,11 @@ from analysis.plots.base import NothingToShow, Selection
 
 _TEX = str.maketrans(
     {
+        "\\": r"\textbackslash{}",
+        "{": r"\{",
+        "}": r"\}",
+        "$": r"\$",
+        "^": r"\textasciicircum{}",
         "&": r"\&",
         "%": r"\%",
         "#": r"\#",

@@ -3,8 +3,10 @@
 A row that cannot be used is a problem, named with its file and line; the others are used all the same. Rows of several
 hosts, revisions and sweeps stand side by side: a cell is one allocator on one page source, trace, host and revision.
 
-So that nothing of two cells is pooled, what goes by the names `host` and `allocator` alone tells all of that apart: where
-a host has results of two revisions its name says which, an allocator's on which page source it stood.
+So that nothing of two cells is pooled, what goes by the names `host`, `trace` and `allocator` alone tells all of that
+apart. Where a host has results of two revisions or word sizes, or in two sets of instructions, its name says which; where
+two traces of a host have one name, it has some of the hash; an allocator's name says whether it was guarded, and where it
+was measured in several ways, how its blocks were touched and on which page source it stood.
 """
 
 from __future__ import annotations
@@ -21,11 +23,12 @@ import pandas as pd
 
 SCHEMA_PATH = Path(__file__).resolve().parent.parent / "results" / "schema.json"
 
-# What makes a cell: all else of a row is about one run of it. A host's name has its revision where it takes that, an
-# allocator's its page source.
+# What makes a cell: all else of a row is about one run of it.
 CELL = ["host", "trace", "hash", "allocator"]
 
 USUAL_PAGES = "arena"  # a name does not say that an allocator stood on this
+USUAL_TOUCH = "page"
+HASH_DIGITS = 8  # of a trace's hash, where its name is another's, too
 EMULATED = " (emulated)"  # ends the name of a host whose times are an emulator's
 
 LATENCY_UNITS = ("ns", "cycles", "ns_per_op")  # end the names of a latency row's figures: of one unit in each row
@@ -52,10 +55,10 @@ class Results:
     """The rows of some files as a table, and what was wrong with the others. A run that was done again, as the machine
     was throttled in it, has only the row of its repetition; one that counts in spite of that says so in `throttled`.
 
-    Columns: CELL; machine, revision, spec and pages, which the names of a cell are made of; emulated; file, line (where
-    the row stands, so that a figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run,
-    turn, status, reason, op; throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts,
-    trace_facts (as in the row).
+    Columns: CELL; machine, revision, word_bits, trace_name, spec, touch, pages and instruction_set ("" but of the
+    instructions pass), which the names of a cell are made of; emulated; file, line (where the row stands, so that a
+    figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run, turn, status, reason, op;
+    throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
     """
 
     table: pd.DataFrame
@@ -86,6 +89,22 @@ def memory_text(rows: pd.DataFrame) -> str:
         f"a load from beyond the core's own caches took {low:.0f} to {high:.0f} ns in half of the runs, {least:.0f} to "
         f"{most:.0f} ns in all"
     )
+
+
+def figure_at(figures: Mapping[str, Any], path: Sequence[str]) -> float | None:
+    """The figure of a row that these names lead to; None when there is none."""
+    value: Any = figures
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return None if value is None else float(value)
+
+
+def of_most_runs(latency: pd.DataFrame) -> pd.DataFrame:
+    """Of each cell of some rows of the latency pass, that whose own worst case is over the most runs, of these the last.
+    One run cannot tell an interrupt from it, so that it is over two at least; a cell without such a row has none."""
+    runs = pd.Series([figures["worst_of_least_runs"] for figures in latency["figures"]], index=latency.index, dtype=int)
+    ranked = latency[runs > 1].assign(runs=runs).sort_values("runs", kind="stable")
+    return ranked.groupby(CELL, sort=False).tail(1)
 
 
 def latency_unit(figures: Mapping[str, Any]) -> str:
@@ -150,7 +169,7 @@ def _explain(row: Any, schema: Mapping[str, Any], validator: Validator) -> str |
     if error is None:
         return None
     definitions = schema["$defs"]
-    expected = definitions.get(row.get("pass"), {}).get("properties", {})
+    expected = definitions.get(str(row.get("pass")), {}).get("properties", {})
     figures = row.get("figures")
     if isinstance(figures, Mapping) and expected:
         for name in figures:
@@ -208,14 +227,18 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
     host, trace, pages = row["host"], row["trace"], row["pages"]
     core = row.get("condition", {}).get("core")
     return {
-        "host": "",  # these two once all rows are known
-        "trace": trace["name"],
+        "host": "",  # these three once all rows are known
+        "trace": "",
         "hash": trace["hash"],
         "allocator": "",
         "machine": host["name"] or "unnamed",
         "revision": host["revision"] or host["version"],
+        "word_bits": str(host.get("word_bits") or ""),
         "emulated": bool(host.get("emulated")),
+        "trace_name": trace["name"],
         "spec": row["allocator"]["spec"] + (" guarded" if row["settings"].get("guard") else ""),
+        "touch": row["settings"].get("touch", ""),
+        "instruction_set": (row["figures"] or {}).get("instruction_set", ""),
         "pages": pages["spec"] if pages else "",
         "file": file,
         "line": line,
@@ -237,14 +260,29 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def _several(table: pd.DataFrame, alike: Sequence[str], column: str) -> pd.Series:
+    """Whether rows that are alike in some columns have several texts in another, and this row one of them, not ""."""
+    known = table[column] != ""
+    texts = table[column].where(known).groupby([table[name] for name in alike]).transform("nunique")
+    return known & (texts > 1)
+
+
 def _name_cells(table: pd.DataFrame) -> None:
-    """Sets host and allocator to names that tell all rows of different cells apart, as short as that can be."""
-    revisions = table.groupby(["machine", "emulated"])["revision"].transform("nunique")
-    table["host"] = table["machine"].where(revisions == 1, table["machine"] + " " + table["revision"])
-    table["host"] += table["emulated"].map({True: EMULATED, False: ""})
-    sources = table.groupby("spec")["pages"].transform("nunique")
-    unusual = (sources > 1) & ~table["pages"].isin(["", USUAL_PAGES])
-    table["allocator"] = table["spec"].where(~unusual, table["spec"] + " on " + table["pages"])
+    """Sets host, trace and allocator to names that tell all rows of different cells apart, as short as that can be."""
+    machine, emulated = ["machine", "emulated"], table["emulated"].map({True: EMULATED, False: ""})
+    revision = (" " + table["revision"]).where(_several(table, machine, "revision"), "")
+    word = (" " + table["word_bits"] + "-bit").where(_several(table, machine, "word_bits"), "")
+    own_set = [facts.get("architecture") for facts in table["host_facts"]]
+    counted = _several(table, machine, "instruction_set") & (table["instruction_set"] != own_set)
+    instructions = (" in " + table["instruction_set"] + " instructions").where(counted, "")
+    table["host"] = table["machine"] + revision + word + instructions + emulated
+    some_hash = " " + table["hash"].str[:HASH_DIGITS]
+    table["trace"] = table["trace_name"] + some_hash.where(_several(table, ["host", "trace_name"], "hash"), "")
+    touch = _several(table, ["spec"], "touch") & (table["touch"] != USUAL_TOUCH)
+    pages = _several(table, ["spec"], "pages") & (table["pages"] != USUAL_PAGES)
+    table["allocator"] = (
+        table["spec"] + (" touching " + table["touch"]).where(touch, "") + (" on " + table["pages"]).where(pages, "")
+    )
 
 
 def _without_repeated(table: pd.DataFrame) -> tuple[pd.DataFrame, int]:

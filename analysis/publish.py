@@ -44,11 +44,11 @@ def _best_of(table: Table) -> dict[str, float]:
 
 
 def row_names(rows: Iterable[Row], directory: str) -> str:
-    """Rows as file:line,line file:line; files as seen from the directory that the report is in."""
+    """Rows as file:line,line, a line a file; files as seen from the directory that the report is in."""
     by_file: dict[str, list[int]] = {}
     for file, line in rows:
         by_file.setdefault(os.path.relpath(file, directory), []).append(line)
-    return " ".join(f"{file}:{','.join(map(str, sorted(lines)))}" for file, lines in by_file.items())
+    return "\n".join(f"{file}:{','.join(map(str, sorted(lines)))}" for file, lines in by_file.items())
 
 
 # ---- Hosts side by side ------------------------------------------------------------------------------------------------
@@ -70,8 +70,8 @@ def side_by_side(all_tables: Sequence[Table]) -> Iterator[Beside]:
     """Every trace that more than one host has."""
     by_trace: dict[tuple[str, str], list[Table]] = {}
     for table in all_tables:
-        by_trace.setdefault((table.trace, table.hash), []).append(table)
-    for (trace, _), mine in by_trace.items():
+        by_trace.setdefault((table.facts["name"], table.hash), []).append(table)
+    for mine in by_trace.values():
         columns = [
             (column, table)
             for column in COLUMNS
@@ -80,7 +80,7 @@ def side_by_side(all_tables: Sequence[Table]) -> Iterator[Beside]:
             if any(not math.isnan(line[column.name].value) for line in table.lines.values() if column.name in line)
         ]
         if len(mine) > 1:
-            yield Beside(trace, columns, style.order_of(name for table in mine for name in table.lines))
+            yield Beside(mine[0].trace, columns, style.order_of(name for table in mine for name in table.lines))
 
 
 # ---- Hosts, and what is missing ----------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -46,10 +46,11 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
-# only after the first, but then longer.
-THROUGHPUT_S, LATENCY_S = 0.3, 1
-SLOW_ROUNDS, SLOW_THROUGHPUT_S, SLOW_LATENCY_S = 5, 2, 20
-SLOW_LATENCY_REPLAYS = 12  # at least: after a fourth, the slowest ops are done again
+# only after the first, but then longer: for some replays, of which after a fourth the slowest ops alone are done. So is
+# the worst case of a heap that is not in the arena, whose slowest ops are not done again from a copy.
+THROUGHPUT_S, LATENCY_S = 0.3, 0.3
+LONG_ROUNDS, SLOW_THROUGHPUT_S, OUTSIDE_LATENCY_S = 5, 2, 5
+SLOW_LATENCY_REPLAYS, SLOW_LATENCY_S = 12, (10, 20)  # so many replays, that time at least; 100 replays, that at most
 
 SWEEPS = ("first", "again", "busy")
 
@@ -210,13 +211,9 @@ class _Visits:
         """No run waits for core and caches: the more there are, the more meet them as they should be."""
         self._visit(cells, "--passes=latency", "--settle=0", f"--timed={timed_s:g}")
 
-    def slow_latency(self, cells: Cells, replay_s: dict[tuple[str, str], float]) -> None:
+    def long_latency(self, cells: Cells, trial: _Trial) -> None:
         for cell in cells:
-            self.latency([cell], _slow_latency_s(replay_s[cell]))
-
-
-def _slow_latency_s(replay_s: float) -> float:
-    return max(SLOW_LATENCY_S, SLOW_LATENCY_REPLAYS * replay_s)
+            self.latency([cell], trial.long_latency_s(cell))
 
 
 @dataclass(frozen=True)
@@ -225,7 +222,8 @@ class _Trial:
 
     replay_s: dict[tuple[str, str], float]  # of what can be measured
     quick: Cells
-    run_s: float  # what such a run takes
+    outside: Cells  # the arena
+    run_s: float = 0  # what such a run takes
 
     @property
     def slow(self) -> Cells:
@@ -236,6 +234,21 @@ class _Trial:
 
     def slow_of(self, cells: Cells) -> Cells:
         return [cell for cell in cells if cell in self.slow]
+
+    def long_of(self, cells: Cells) -> Cells:
+        """Those whose worst case takes long runs."""
+        return [cell for cell in cells if cell in self.slow or cell in self.outside]
+
+    def short_of(self, cells: Cells) -> Cells:
+        return [cell for cell in cells if cell not in self.long_of(cells)]
+
+    def long_latency_s(self, cell: tuple[str, str]) -> float:
+        """How long these are."""
+        if cell in self.quick:
+            return OUTSIDE_LATENCY_S
+        seconds = self.replay_s[cell]
+        least, most = SLOW_LATENCY_S
+        return max(least, min(most, 100 * seconds), SLOW_LATENCY_REPLAYS * seconds)
 
 
 def _calls(cells: Iterable[tuple[str, str]]) -> Cells:
@@ -248,11 +261,13 @@ def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
     visits = _Visits(options, file=file)
     visits.throughput([(path.name, options.alloc) for path in options.traces], THROUGHPUT_S, settle_s=0)
     results = read_results(PROGRAM, [file])
-    replay_s, quick = selftest_repeat.replay_seconds(results), selftest_repeat.quick(results)
-    visits.latency(_calls(quick), LATENCY_S)
-    slow = [seconds for cell, seconds in replay_s.items() if cell not in quick]
-    run_s = time.monotonic() - begin + sum(SLOW_THROUGHPUT_S + _slow_latency_s(seconds) for seconds in slow)
-    return _Trial(replay_s, quick, run_s)
+    trial = _Trial(
+        selftest_repeat.replay_seconds(results), selftest_repeat.quick(results), selftest_repeat.outside(results)
+    )
+    calls = _calls(trial.replay_s)
+    visits.latency(trial.short_of(calls), LATENCY_S)
+    run_s = time.monotonic() - begin + SLOW_THROUGHPUT_S * len(trial.slow)
+    return replace(trial, run_s=run_s + sum(trial.long_latency_s(cell) for cell in trial.long_of(calls)))
 
 
 def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) -> None:
@@ -261,18 +276,20 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
     sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
     for seed in itertools.count():
         end, times = math.inf, list(trial.replay_s)
-        worst = _calls(times)
+        short, long = trial.short_of(_calls(times)), trial.long_of(_calls(times))
         if seed >= runs:
             results = read_results(PROGRAM, [file])
-            end, times, worst = sweep_end, selftest_repeat.unsteady(results), selftest_repeat.unsettled(results)
-            if time.monotonic() > end or not times + worst:
+            end, times = sweep_end, selftest_repeat.unsteady(results)
+            short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
+            long = trial.long_of(selftest_repeat.unsettled(results))
+            if time.monotonic() > end or not times + short + long:
                 break
         visits = _Visits(options, seed, file, end)
         visits.throughput(trial.quick_of(times), THROUGHPUT_S)
-        visits.latency(trial.quick_of(worst), LATENCY_S)
-        if seed % SLOW_ROUNDS == 0 or seed < runs:
+        visits.latency(short, LATENCY_S)
+        if seed % LONG_ROUNDS == 0 or seed < runs:
             visits.throughput(trial.slow_of(times), SLOW_THROUGHPUT_S)
-            visits.slow_latency(trial.slow_of(worst), trial.replay_s)
+            visits.long_latency(long, trial)
 
 
 def _measure_repeat(options: argparse.Namespace) -> list[Path]:
@@ -319,6 +336,10 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
 
 
 def _repeat(options: argparse.Namespace) -> int:
+    names = [path.name for path in options.traces]
+    twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
+    if twice:
+        fail(PROGRAM, EXIT_USAGE, f"two traces are named {twice[0]}; a sweep tells them apart by name")
     first, *others = options.judge or _measure_repeat(options)
     if not others:
         fail(PROGRAM, EXIT_USAGE, "--from needs the rows of two sweeps at least")

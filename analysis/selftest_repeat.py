@@ -26,6 +26,8 @@ MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
 SETTLED = 0.03  # a worst case that visits at several times found as well, so far apart at most, is not one's good luck
 QUICK_S = 0.05  # a replay
+FEWEST_VISITS = 10  # of short runs: three may be alike by chance, and far from the least
+OUTSIDE_ARENA = ("", "mmap")  # page sources: none of its own
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
 
@@ -89,16 +91,17 @@ def unsteady(results: Results) -> Cells:
     ]
 
 
-def unsettled(results: Results) -> Cells:
-    """Those whose least noise-free worst case was found by less than FEWEST_RUNS visits (sweeps of a seed) yet. It is
-    mostly a copy or clearing of kilobytes to MBs, on a shared machine as fast as it can be at few times only."""
+def unsettled(results: Results, fewest: int = FEWEST_RUNS) -> Cells:
+    """Those that had less than so many visits (sweeps of a seed), or whose least noise-free worst case was found by less
+    than FEWEST_RUNS of them yet. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which pages of
+    memory a process has; and a shared machine is as fast as it can be at few times only."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
     visits = rows.groupby(["trace", "spec", "visit"], sort=False)["value"].min()
     return [
         cell
         for cell, values in visits.groupby(["trace", "spec"], sort=False)
-        if len(values) < FEWEST_RUNS or values.nsmallest(FEWEST_RUNS).iloc[-1] > (1 + SETTLED) * values.min()
+        if len(values) < fewest or values.nsmallest(FEWEST_RUNS).iloc[-1] > (1 + SETTLED) * values.min()
     ]
 
 
@@ -108,6 +111,13 @@ def replay_seconds(results: Results) -> dict[tuple[str, str], float]:
     rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])
     medians = rows.groupby(["trace", "spec"], sort=False)["seconds"].median()
     return dict(zip(medians.index, medians))
+
+
+def outside(results: Results) -> Cells:
+    """Those whose heap is not in the arena."""
+    rows = results.of_pass("throughput")
+    rows = rows[rows["pages"].isin(OUTSIDE_ARENA) & (rows["allocator"] != FLOOR)]
+    return list(dict.fromkeys(zip(rows["trace"], rows["spec"])))
 
 
 def quick(results: Results) -> Cells:

@@ -82,7 +82,7 @@ def use() -> None:
 
 def base_name(spec: str) -> str:
     """The allocator of a name such as "slab:reserve=2 guarded on mmap", of a plug-in's path its file."""
-    spec = re.sub(r"( guarded)?( on [^ ]+)?$", "", spec)
+    spec = re.sub(r"( guarded)?( touching [^ ]+)?( on [^ ]+)?$", "", spec)
     return spec.split("/")[-1].split(":")[0].removesuffix(".so") if "/" in spec else spec.split(":")[0]
 
 
@@ -111,14 +111,6 @@ def order_of(specs: Iterable[str]) -> list[str]:
     """Specs in the order of the table of looks, what it does not have last."""
     rank = {name: place for place, name in enumerate(LOOKS)}
     return sorted(set(specs), key=lambda spec: (rank.get(base_name(spec), len(rank)), spec))
-
-
-def nanoseconds(value: float) -> str:
-    """A time with a unit fit to it."""
-    for unit, scale in (("ms", 1e6), ("µs", 1e3)):
-        if abs(value) >= scale:
-            return f"{value / scale:.3g} {unit}"
-    return f"{value:.3g} ns"
 
 
 TITLE = 26  # letters that a line above a panel has room for

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import style
-from analysis.load import FLOOR, LATENCY_UNITS, UNIT_WORDS, Results
+from analysis.load import FLOOR, LATENCY_UNITS, UNIT_WORDS, Results, of_most_runs
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
 TIMES = ("time", "worst")  # of the axes
@@ -48,9 +48,15 @@ class Study:
         return ", ".join(part for part in parts if part)
 
     def axes(self) -> list[str]:
-        """The columns to choose by: of the two worst cases, the exact one where every allocator has it."""
-        exact = self.table["worst_instructions"].notna().all()
-        return ["time", "memory", "worst_instructions" if exact else "worst"]
+        """The columns to choose by: of the two worst cases, the exact one where all have it that have the others."""
+        others = [name for name in ("time", "memory") if self.table[name].notna().any()]
+        exact = self.table.dropna(subset=others)["worst_instructions"]
+        return ["time", "memory", "worst_instructions" if len(exact) and exact.notna().all() else "worst"]
+
+    def unrankable(self) -> pd.Series:
+        """Of each column, whether somebody's figure is nothing or less, such as a time that is lost in the noise of the
+        floor's: then there are no ratios to it."""
+        return self.table.min() <= 0
 
 
 def is_yardstick(name: str) -> bool:
@@ -66,21 +72,24 @@ def _worst_instructions(rows: pd.DataFrame) -> pd.Series:
     """Of malloc and free: what a realloc copies is the program's doing."""
     worst = [
         max(
-            kind["worst_instructions"]
-            for name, kind in figures["instructions"].items()
-            if name in ("malloc", "free")
+            (kind["worst_instructions"] for name, kind in figures["instructions"].items() if name in ("malloc", "free")),
+            default=np.nan,
         )
         for figures in rows["figures"]
     ]
     return rows.assign(value=worst).groupby("allocator")["value"].max()
 
 
-def _own_worst(latencies: dict[str, pd.DataFrame], host: str, hash_: str) -> tuple[pd.Series, str]:
+def _of_cell(rows: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
+    """Those of one trace on one host."""
+    return rows[(rows[list(cell)] == list(cell.values())).all(axis=1)]
+
+
+def _own_worst(latencies: dict[str, pd.DataFrame], cell: dict[str, str]) -> tuple[pd.Series, str]:
     """The allocators' own worst cases in the first unit that one of them has, and its name: units are not mixed."""
     found, said = pd.Series(dtype=float), UNIT_WORDS[LATENCY_UNITS[0]]
     for unit, part in latencies.items():
-        cells = part[(part["host"] == host) & (part["hash"] == hash_)].groupby("allocator")["value"]
-        found = cells.last()[cells.count() > 1]  # of all runs so far; one cannot tell interrupts apart
+        found = of_most_runs(_of_cell(part, cell)).set_index("allocator")["value"]
         if len(found):
             said = UNIT_WORDS[unit]
             break
@@ -88,7 +97,7 @@ def _own_worst(latencies: dict[str, pd.DataFrame], host: str, hash_: str) -> tup
 
 
 def studies(results: Results) -> Iterator[Study]:
-    """Every trace of every host, in the order of first appearance."""
+    """Every trace of every host that has an allocator to choose, in the order of first appearance."""
     parts = {
         "time": results.figure("throughput", "above_floor_ns_per_op"),
         "memory": results.figure("space", "touched_peak_per_requested_peak"),
@@ -96,15 +105,18 @@ def studies(results: Results) -> Iterator[Study]:
     }
     latencies = {unit: results.figure("latency", f"worst_of_least_{unit}") for unit in LATENCY_UNITS}
     for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
+        cell = {"host": str(host), "trace": str(trace), "hash": str(hash_)}
         columns = {}
         for name, part in parts.items():
-            mine = part[(part["host"] == host) & (part["hash"] == hash_)]
+            mine = _of_cell(part, cell)
             if name == "worst_instructions":
                 columns[name] = _worst_instructions(mine)
             else:
                 columns[name] = _median(mine)
-        columns["worst"], unit = _own_worst(latencies, str(host), str(hash_))
+        columns["worst"], unit = _own_worst(latencies, cell)
         known = [name for name in dict.fromkeys(rows["allocator"]) if not is_yardstick(name)]
+        if not known:
+            continue
         table = pd.DataFrame(columns, index=known, dtype=float)
         yield Study(str(host), str(trace), str(hash_), table, bool(rows.iloc[0]["emulated"]), unit)
 
@@ -129,16 +141,21 @@ def best(table: pd.DataFrame, column: str) -> str | None:
     return str(values.idxmin()) if len(values) else None
 
 
+def _logarithms(study: Study) -> pd.DataFrame:
+    """Of each figure's ratio to the least; 0 where there is none."""
+    ratios = (study.table / study.table.min()).loc[:, ~study.unrankable()]
+    return np.log(ratios).reindex(columns=study.table.columns, fill_value=0.0)
+
+
 def overall(found: Sequence[Study]) -> pd.DataFrame:
     """Geometric means over the traces of each column's ratio to the best there: 1 is the best everywhere. Only
-    allocators that did every trace; NaN where a figure is missing of one."""
-    ratios = []
-    for study in found:
-        least = study.table.min()
-        ratios.append(np.log(study.table.clip(lower=1e-9) / least.clip(lower=1e-9)))
-    if not ratios:
+    allocators that did every trace; NaN where a figure is missing of one. Traces where a column is unrankable() are left
+    out of its mean."""
+    if not found:
         return pd.DataFrame(columns=list(AXES))
-    everywhere = set.intersection(*(set(ratio.index) for ratio in ratios))
-    names = [name for name in ratios[0].index if name in everywhere]
-    means = np.exp(sum(ratio.loc[names] for ratio in ratios) / len(ratios))
+    logs = [_logarithms(study) for study in found]
+    everywhere = set.intersection(*(set(log.index) for log in logs))
+    names = [name for name in logs[0].index if name in everywhere]
+    counts = sum((~study.unrankable()).astype(int) for study in found)
+    means = np.exp(sum(log.loc[names] for log in logs) / counts.where(counts > 0))
     return pd.DataFrame(means, index=names)

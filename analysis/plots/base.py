@@ -76,8 +76,10 @@ class Selection:
         """The rows that were chosen; a name without its options or its .trace serves, too."""
         chosen = table
         if self.traces:
-            short = chosen["trace"].str.removesuffix(".trace")
-            chosen = chosen[chosen["trace"].isin(self.traces) | short.isin(self.traces)]
+            name = chosen["trace_name"]
+            chosen = chosen[
+                name.isin(self.traces) | name.str.removesuffix(".trace").isin(self.traces) | chosen["trace"].isin(self.traces)
+            ]
         if self.allocators:
             base = chosen["allocator"].map(style.base_name)
             chosen = chosen[chosen["allocator"].isin(self.allocators) | base.isin(self.allocators)]

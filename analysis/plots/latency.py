@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis import style
-from analysis.load import LATENCY_UNITS, Results, latency_unit
+from analysis.load import CELL, LATENCY_UNITS, Results, latency_unit, of_most_runs
 from analysis.plots.base import Picture, Selection, by_trace, log_axes, need, rows_of, sheet, time_label
 
 POINTS = 160  # of a curve: finer than its line is wide
@@ -63,8 +63,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look
 def _mark(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look], end: float) -> None:
     """The own worst cases below the end of the curves, each on a line of its own, as many lie at nearly one time."""
     heights = dict(zip(looks, np.geomspace(end / 2, end * MARKED * 1.5, len(looks))))
-    for spec, cell in rows.groupby("allocator"):
-        worst = cell.sort_values("line").iloc[-1]["figures"][f"worst_of_least_{unit}"]
+    known = of_most_runs(rows)
+    for spec, figures in zip(known["allocator"], known["figures"]):
+        worst = figures[f"worst_of_least_{unit}"]
         if worst is not None:
             look = looks[str(spec)]
             axes.plot(
@@ -98,14 +99,14 @@ def latency(results: Results, selection: Selection) -> Picture:
     page.label_height("share slower")
     page.legend(looks, extra=[worst_mark])
     error = float(table["figures"].iloc[0]["histogram"]["relative_error"])
-    runs = table.groupby(["hash", "allocator"]).size()
+    runs = table.groupby(CELL).size()
     n = "–".join(str(number) for number in sorted({int(runs.min()), int(runs.max())}))
     batches = sorted({figures.get("batch_ops", 1) for figures in table["figures"]} - {1})
     caption = (
         f"Share of calls that took longer than a time, n = {n} runs together, interrupts and the clock's own cost "
         f"included; a time may be read up to {error * 100:.2g} % too high. Hollow marks below the curves: the worst case "
-        "of the allocator itself, the largest over all ops of the least time that the op took in any run; their height "
-        "only keeps them apart."
+        "of the allocator itself, the largest over all ops of the least time that the op took in any run, where there "
+        "are two or more; their height only keeps them apart."
     )
     if batches:
         numbers = " or ".join(map(str, batches))

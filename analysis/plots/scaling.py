@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis import style
-from analysis.load import Results
+from analysis.load import Results, figure_at
 from analysis.plots.base import NothingToShow, Picture, Selection, log_axes, plain_log, rows_of, sheet
 
 # Each panel: its title, the pass, the unit, and where the figure stands in a row.
@@ -25,19 +24,12 @@ NARROW = 50  # from the least to the largest of an axis: decades alone would not
 GROWS = re.compile(r":(live|ops)=\d+")  # what differs between the sizes of one model
 
 
-def _at(figures: dict[str, Any], path: tuple[str, ...]) -> float | None:
-    value: Any = figures
-    for name in path:
-        value = value.get(name) if value is not None else None
-    return None if value is None else float(value)
-
-
 def _sized(results: Results, selection: Selection) -> pd.DataFrame:
     """The rows of models that come in several sizes on a host, with the number of live blocks and the model's name."""
     table = selection.of(results.table)
-    table = table[(table["status"] == "done") & table["trace"].str.contains(":live=")]
+    table = table[(table["status"] == "done") & table["trace_name"].str.contains(":live=")]
     table = table.assign(
-        model=table["trace"].str.replace(GROWS, "", regex=True),
+        model=table["trace_name"].str.replace(GROWS, "", regex=True),
         live=[facts["peak_live_blocks"] for facts in table["trace_facts"]],
     )
     sizes = table.groupby(["host", "model"])["live"].transform("nunique")
@@ -64,7 +56,7 @@ def scaling(results: Results, selection: Selection) -> Picture:
     for (host, model), rows in table.groupby(["host", "model"], sort=False):
         for title, pass_name, unit, path in PANELS:
             mine = rows[rows["pass"] == pass_name]
-            mine = mine.assign(value=pd.to_numeric(mine["figures"].map(lambda figures: _at(figures, path))))
+            mine = mine.assign(value=pd.to_numeric(mine["figures"].map(lambda figures: figure_at(figures, path))))
             mine = mine.dropna(subset=["value"])
             if mine["live"].nunique() > 1:
                 emulated = ", emulated" if unit == "ns" and mine["emulated"].any() else ""

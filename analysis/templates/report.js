@@ -27,7 +27,7 @@ function show(cell) {
   document.getElementById("rows-title").textContent =
     `${cell.dataset.allocator}, ${title.textContent} [${unit.textContent}]: ${cell.querySelector("button").firstChild.textContent}`;
   document.getElementById("rows-note").textContent = [column.title, cell.dataset.note ?? cell.title].filter(Boolean).join(" ");
-  document.getElementById("rows-list").textContent = cell.dataset.rows.split(" ").join("\n");
+  document.getElementById("rows-list").textContent = cell.dataset.rows;
   dialog.showModal();
 }
 // Figures become buttons. The tab key stops at one of each table, arrow keys lead from there to the others.

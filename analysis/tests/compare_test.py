@@ -4,11 +4,13 @@ The times are those of two sweeps of one build, one after the other, on a shared
 nine rounds): noise as it is.
 """
 
+import copy
 import os
+import re
 import subprocess
 import sys
 
-from common import BUILD, finish, measured, ok, throughput_rows, written
+from common import BUILD, finish, measured, ok, skip, throughput_rows, written
 
 # fmt: off
 BEFORE = {
@@ -136,6 +138,76 @@ ok(
     "a page more is held: found, exactly",
     result.stdout,
 )
+
+# ---- What has no pair ----------------------------------------------------------------------------------------------------
+
+
+def failed(row):
+    return {**row, "status": "failed", "reason": "no memory", "op": None, "figures": None}
+
+
+def is_slab(row):
+    return row["allocator"]["spec"] == "slab"
+
+
+fails = written([failed(row) if is_slab(row) else row for row in spaces])
+result = compare(first, fails)
+ok(
+    result.returncode == 1 and "fails now, and did not before, in the space pass: no memory" in result.stdout,
+    "what failed in the new results alone is told, exit code 1",
+    result,
+)
+result = compare(fails, first)
+ok(
+    result.returncode == 0 and "1 not compared, as only the new results have" in result.stdout,
+    "the other way round: counted, exit code 0",
+    result,
+)
+result = compare(fails, fails)
+ok(result.returncode == 0 and "fails now" not in result.stdout, "what failed before as well is no change", result)
+result = compare(first, written([row for row in spaces if not is_slab(row)]))
+ok(
+    result.returncode == 0 and "1 not compared, as only the old results have" in result.stdout,
+    "what is in the old results alone is counted",
+    result,
+)
+
+others = copy.deepcopy(spaces)
+for row in others:
+    row["trace"]["hash"] = "f" * 32
+twins = written(spaces + others)
+grown = copy.deepcopy(spaces)
+for row in grown:
+    row["figures"]["held_peak_bytes"] += 4096
+result = compare(twins, written(grown + others))
+name = spaces[0]["trace"]["name"]
+ok(
+    result.returncode == 1 and "2 worse" in result.stdout and f"{name} {spaces[0]['trace']['hash'][:8]}" in result.stdout,
+    "two traces of one name are two, told apart by their hashes",
+    result,
+)
+
+counted = measured("--alloc=slab", "--passes=instructions")
+if counted and counted[0]["status"] == "done":
+    elsewhere = copy.deepcopy(counted)
+    for row in elsewhere:
+        row["figures"]["instruction_set"] = "aarch64" if row["figures"]["instruction_set"] == "x86_64" else "x86_64"
+        row["figures"]["instructions"]["malloc"]["mean_instructions"] *= 2
+    result = compare(written(counted + spaces), written(elsewhere + spaces))
+    ok(
+        result.returncode == 0 and "instructions was in" in result.stderr and "malloc, mean" not in result.stdout,
+        "instructions of two machines are not compared, and that is said",
+        result,
+    )
+    both = written(counted + elsewhere)
+    result = compare(both, both, "--all")
+    ok(
+        result.returncode == 0 and len(re.findall("slab, .* instructions .*malloc, mean", result.stdout)) == 1,
+        "in one file they are told apart by name",
+        result,
+    )
+else:
+    skip("instructions of two machines", "they cannot be counted here")
 
 # ---- Bad input --------------------------------------------------------------------------------------------------------
 

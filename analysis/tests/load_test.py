@@ -27,6 +27,18 @@ ok(set(results.table["sweep"]) == {0}, "one sweep is one sweep")
 ok(set(load([written(good + good)]).table["sweep"]) == {0, 1}, "a sweep appended to another is told apart")
 ok(list(results.table["line"]) == list(range(1, len(good) + 1)), "every row knows its line")
 
+where = [{**row, "settings": {**row["settings"], "touch": "none"}} for row in good]
+ok(
+    set(load([written(good + where)]).table["allocator"])
+    == {"null", "watermark", "null touching none", "watermark touching none"},
+    "so is one whose blocks are not touched as usual",
+)
+narrow = [{**row, "host": {**row["host"], "word_bits": 96 - row["host"]["word_bits"]}} for row in good]
+ok(
+    len(set(load([written(good + narrow)]).table["host"])) == 2,
+    "programs of two word sizes are two hosts",
+)
+ok(set(load([written(where)]).table["allocator"]) == {"null", "watermark"}, "and named so where others are", where)
 guarded = load([written(good + measured("--guard", "--alloc=watermark", "--runs=2", "--passes=space"))])
 ok(
     set(guarded.table["allocator"]) == {"null", "watermark", "watermark guarded"},
@@ -75,6 +87,7 @@ for name, lines, said in (
     ("an old schema", spoiled(schema=0), "schema 0, this version reads 2"),
     ("no schema", [{"time": "now"}], "schema not stated"),
     ("a figure in another unit", [figures(timed, us_per_op=9.5)], "us_per_op is in us"),
+    ("a pass that is a list", spoiled(**{"pass": ["space"]}), "pass: ['space'] is not"),
     ("a figure that is text", [figures(timed, ns_per_op="fast")], "figures/ns_per_op: 'fast' is not"),
     ("an empty file", [], "has no rows"),
 ):

@@ -188,7 +188,7 @@ time = selftest_repeat.agreements(load([first]), crowded)[0]
 ok(np.allclose(sorted(time.table["apart"]), [0, 12 / 10.2 - 1]), "of two others, all count", time.table)
 result = selftest("repeat", "--from", first, first)
 ok(
-    result.returncode == 0 and "Farther" not in result.stdout,
+    result.returncode == 0 and "farther" not in result.stdout,
     "a sweep agrees with itself, exit code 0",
     result,
 )
@@ -268,6 +268,7 @@ for name, args, code, said in (
     ("a trace that is not there", ["stat", "--trace=/no/such", f"--output={rows}"], 3, "/no/such"),
     ("rows of one sweep", ["repeat", "--from", first], 2, "two sweeps"),
     ("too few runs", ["repeat", "--runs=2"], 2, "2 is less than 3"),
+    ("two traces of one name", ["repeat", shipped, shipped], 2, "two traces are named sqlite3.trace"),
     ("rows of something else", ["stat", "--from", first], 3, "no whole sweep"),
     ("a file that cannot be written", ["stat", "--output=/dev/null/rows"], 4, "/dev/null"),
 ):

@@ -1,10 +1,13 @@
 """summary_test.py - what one chooses by, and the Pareto set."""
 
+from dataclasses import replace
+
 from common import finish, measured, ok, written
 
 import pandas as pd
 
-from analysis.load import load
+from analysis.answer import answers, sentences
+from analysis.load import load, of_most_runs
 from analysis.summary import best, overall, pareto, studies
 
 table = pd.DataFrame(
@@ -56,6 +59,58 @@ ok(
     "one run cannot tell an allocator's own worst from an interrupt",
 )
 ok(found[0].axes()[2] == "worst", "without instructions the slowest op stands for the worst case")
+
+ok(
+    not list(studies(load([written([row for row in rows if row["allocator"]["spec"] == "null"])]))),
+    "a trace with a yardstick alone has nothing to choose",
+)
+
+copied = [{**row, "trace": {**row["trace"], "name": "copy.trace"}} for row in rows]
+ok(
+    [(study.trace, len(study.table)) for study in studies(load([written(rows + copied)]))]
+    == [(found[0].trace, 3), ("copy.trace", 3)],
+    "a trace and its copy under another name are two",
+)
+
+# The more runs a row's own worst case is over, the better it is known.
+timed = [row for row in rows if row["pass"] == "latency" and row["allocator"]["spec"] == "slab"]
+known = of_most_runs(load([written(timed[::-1])]).table)
+ok(list(known["line"]) == [1], "the row over the most runs counts, wherever it stands", known)
+known = of_most_runs(load([written([timed[0], timed[0]])]).table)
+ok(known.empty, "two sweeps of one run each are not two runs", known)
+
+# Of the two worst cases, the exact one where all have it that have the rest.
+exact = replace(found[0], table=found[0].table.assign(time=[1.0, 2.0, 3.0], worst_instructions=[10.0, 20.0, 30.0]))
+ok(exact.axes()[2] == "worst_instructions", "the worst case is exact where it was counted")
+failing = exact.table.copy()
+failing.loc["slab"] = float("nan")
+ok(
+    replace(exact, table=failing).axes()[2] == "worst_instructions",
+    "one that failed takes it from nobody",
+    failing,
+)
+failing = exact.table.copy()
+failing.loc["slab", "worst_instructions"] = float("nan")
+ok(replace(exact, table=failing).axes()[2] == "worst", "one that was not counted does")
+ok(
+    answers([exact])[0].worst_axis in " ".join(sentences([exact])),
+    "words and table are of the same worst case",
+    sentences([exact]),
+)
+
+# A time that is lost in the floor's noise has no ratio.
+near = exact.table.copy()
+near.loc["slab", "time"] = -0.02
+both = overall([exact, replace(exact, table=near)])
+ok(
+    (abs(both["time"] - overall([exact])["time"]) < 1e-9).all() and (both["memory"] >= 1).all(),
+    "a trace where somebody's time is the floor's is left out of the mean of times",
+    both,
+)
+ok(
+    any("no more than the floor" in sentence for sentence in sentences([exact, replace(exact, table=near)])),
+    "and that is said",
+)
 
 means = overall([found[0], found[0]])
 ratios = found[0].table["memory"] / found[0].table["memory"].min()
