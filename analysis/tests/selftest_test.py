@@ -242,6 +242,16 @@ for worst, visits, settled, what in (
     found = selftest_repeat.unsettled(latencies)
     ok(found == ([] if settled else [("one.trace", "slab")]), f"{what}: {'settled' if settled else 'more visits'}", found)
 
+latencies = load([written(latency_rows([400] * 4, [9000] * 4, None))])
+ok(
+    selftest_repeat.unsettled(latencies, 4) == [] and selftest_repeat.unsettled(latencies, 5) == [("one.trace", "slab")],
+    "alike in few visits is not enough where many are short",
+)
+for pages, kept in (("arena", {"libc"}), ("avl", {"libc"}), ("mmap", {"libc", "slab"})):
+    there = load([written(measured("--alloc=null,libc,slab", f"--pages={pages}", "--runs=1", "--passes=throughput"))])
+    found = {spec for _, spec in selftest_repeat.outside(there)}
+    ok(found == kept, f"whose heap is not in the arena, with pages of {pages}: {', '.join(sorted(kept))}", found)
+
 output = os.path.join(work.name, "repeat")
 result = selftest(
     "repeat",
