@@ -5,9 +5,8 @@ sum of the trace's parts in their fastest repetition, then the median of the run
 in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from beyond
 the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
 a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
-the noise-free worst case (of each op the fastest run, then the slowest op; a row has that of its visit's runs so far, and
-the least of all visits counts, as they are spread over the sweep), the same of rows in the middle, and the slowest
-call seen.
+the noise-free worst case (of each op the fastest run, then the slowest op: see worst_case.py), that of a row in the middle, and the
+slowest call seen.
 """
 
 from __future__ import annotations
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from analysis import worst_case
 from analysis.load import FLOOR, Results
 from analysis.statistics import sign_interval
 
@@ -24,8 +24,9 @@ CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
-SETTLED = 0.03  # a worst case that visits at several times found as well, so far apart at most, is not one's good luck
+SETTLED = 0.03  # a worst case that further visits lower by no more is known
 QUICK_S = 0.05  # a replay
+WORST_CASE = "worst case"
 FEWEST_VISITS = 10  # of short runs: three may be alike by chance, and far from the least
 OUTSIDE_ARENA = ("", "mmap")  # page sources: none of its own
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
@@ -38,7 +39,7 @@ class Repeated:
     title: str
     pass_name: str
     figure: str
-    of_runs: str  # "median", "min" or "max"
+    of_runs: str  # "median", "min", "max" or WORST_CASE
     unit: str
     wanted: float | None
 
@@ -49,8 +50,8 @@ FIGURES = (
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
     Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None),
-    Repeated("worst case, noise-free", "latency", "worst_of_least_ns", "min", "ns", 0.10),
-    Repeated("the same of a row in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
+    Repeated("worst case, noise-free", "latency", "worst_of_least_ns", WORST_CASE, "ns", 0.10),
+    Repeated("that of a row in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
 )
 
@@ -92,17 +93,20 @@ def unsteady(results: Results) -> Cells:
 
 
 def unsettled(results: Results, fewest: int = FEWEST_RUNS) -> Cells:
-    """Those that had less than so many visits (sweeps of a seed), or whose least noise-free worst case was found by less
-    than FEWEST_RUNS of them yet. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which pages of
-    memory a process has; and a shared machine is as fast as it can be at few times only."""
+    """Those that had less than so many visits (sweeps of a seed), or whose noise-free worst case the last FEWEST_RUNS of
+    them still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which pages of memory a
+    process has; and a shared machine is as fast as it can be at few times only."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
-    visits = rows.groupby(["trace", "spec", "visit"], sort=False)["value"].min()
-    return [
-        cell
-        for cell, values in visits.groupby(["trace", "spec"], sort=False)
-        if len(values) < fewest or values.nsmallest(FEWEST_RUNS).iloc[-1] > (1 + SETTLED) * values.min()
-    ]
+    return [cell for cell, mine in rows.groupby(["trace", "spec"], sort=False) if not _settled(mine, fewest)]
+
+
+def _settled(rows: pd.DataFrame, fewest: int) -> bool:
+    visits = list(dict.fromkeys(rows["visit"]))
+    if len(visits) < max(fewest, FEWEST_RUNS + 1):
+        return False
+    before = worst_case.of_runs(list(rows[rows["visit"].isin(visits[:-FEWEST_RUNS])]["figures"]))
+    return before <= (1 + SETTLED) * worst_case.of_runs(list(rows["figures"]))
 
 
 def replay_seconds(results: Results) -> dict[tuple[str, str], float]:
@@ -134,6 +138,8 @@ def _values(results: Results, figure: Repeated) -> pd.DataFrame:
         rows = results.figure(figure.pass_name, figure.figure)
     if figure.pass_name == "throughput":
         rows = _undisturbed(rows)
+    if figure.of_runs == WORST_CASE:
+        return rows.groupby(CELL, sort=False)["figures"].agg(value=lambda some: worst_case.of_runs(list(some)), runs="count")
     return rows.groupby(CELL, sort=False)["value"].agg(value=figure.of_runs, runs="count")
 
 

@@ -80,6 +80,9 @@
 #define FIELD_WORST            "worst_of_least_ns"
 #define FIELD_WORST_OP         "worst_of_least_op"
 #define FIELD_WORST_RUNS       "worst_of_least_runs"
+#define FIELD_SLOWEST          "slowest_ops"
+#define FIELD_SLOWEST_LEAST    "least_ns"
+#define FIELD_SLOWEST_OTHERS   "others_least_ns"
 #define FIELD_HISTOGRAM        "histogram"
 #define FIELD_HISTOGRAM_ERROR  "relative_error"
 #define FIELD_COUNTS           "upto_ns_and_count"
@@ -95,6 +98,8 @@
 #define FIELD_MAX_CYCLES              "max_cycles"
 #define FIELD_WORST_CYCLES            "worst_of_least_cycles"
 #define FIELD_COUNTS_CYCLES           "upto_cycles_and_count"
+#define FIELD_SLOWEST_LEAST_CYCLES    "least_cycles"
+#define FIELD_SLOWEST_OTHERS_CYCLES   "others_least_cycles"
 #define FIELD_CLOCK_COST_CYCLES       "clock_cost_cycles"
 #define FIELD_CLOCK_RESOLUTION_CYCLES "clock_resolution_cycles"
 #define FIELD_P50_PER_OP              "p50_ns_per_op"
@@ -103,6 +108,8 @@
 #define FIELD_MAX_PER_OP              "max_ns_per_op"
 #define FIELD_WORST_PER_OP            "worst_of_least_ns_per_op"
 #define FIELD_COUNTS_PER_OP           "upto_ns_per_op_and_count"
+#define FIELD_SLOWEST_LEAST_PER_OP    "least_ns_per_op"
+#define FIELD_SLOWEST_OTHERS_PER_OP   "others_least_ns_per_op"
 
 /* Figures of the space pass. */
 #define FIELD_REQUESTED_PEAK          "requested_peak_bytes"

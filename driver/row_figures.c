@@ -37,14 +37,16 @@ static void add_throughput(struct row_figures *row, const struct run *run)
 
 /* What the figures of the latency pass are called in each unit. */
 static const struct latency_names {
-    const char *p50, *p99, *p999, *max, *worst, *counts, *cost, *resolution;
+    const char *p50, *p99, *p999, *max, *worst, *counts, *cost, *resolution, *slowest, *others;
 } latency_names[LATENCY_UNITS] = {
     [LATENCY_NS] = {FIELD_P50, FIELD_P99, FIELD_P999, FIELD_MAX, FIELD_WORST, FIELD_COUNTS, FIELD_CLOCK_COST,
-                    FIELD_CLOCK_RESOLUTION},
+                    FIELD_CLOCK_RESOLUTION, FIELD_SLOWEST_LEAST, FIELD_SLOWEST_OTHERS},
     [LATENCY_CYCLES] = {FIELD_P50_CYCLES, FIELD_P99_CYCLES, FIELD_P999_CYCLES, FIELD_MAX_CYCLES, FIELD_WORST_CYCLES,
-                        FIELD_COUNTS_CYCLES, FIELD_CLOCK_COST_CYCLES, FIELD_CLOCK_RESOLUTION_CYCLES},
+                        FIELD_COUNTS_CYCLES, FIELD_CLOCK_COST_CYCLES, FIELD_CLOCK_RESOLUTION_CYCLES,
+                        FIELD_SLOWEST_LEAST_CYCLES, FIELD_SLOWEST_OTHERS_CYCLES},
     [LATENCY_NS_PER_OP] = {FIELD_P50_PER_OP, FIELD_P99_PER_OP, FIELD_P999_PER_OP, FIELD_MAX_PER_OP, FIELD_WORST_PER_OP,
-                           FIELD_COUNTS_PER_OP, FIELD_CLOCK_COST, FIELD_CLOCK_RESOLUTION}};
+                           FIELD_COUNTS_PER_OP, FIELD_CLOCK_COST, FIELD_CLOCK_RESOLUTION, FIELD_SLOWEST_LEAST_PER_OP,
+                           FIELD_SLOWEST_OTHERS_PER_OP}};
 
 static json_t *histogram_object(const struct histogram *histogram, double ticks_per_unit, const char *counts_name)
 {
@@ -55,6 +57,20 @@ static json_t *histogram_object(const struct histogram *histogram, double ticks_
                 counts, json_pack("[f, I]", histogram_upper(i) / ticks_per_unit, (json_int_t)histogram->counts[i]));
     json_object_set_new(object, FIELD_HISTOGRAM_ERROR, json_real(HISTOGRAM_ERROR));
     json_object_set_new(object, counts_name, counts);
+    return object;
+}
+
+/* Columns: of the ops that were the slowest in this run by the least that each took. */
+static json_t *slowest_object(const struct latency_run *run, double ticks_per_unit, const struct latency_names *names)
+{
+    json_t *object = json_object(), *steps = json_array(), *least = json_array();
+    for (uint32_t i = 0; i < run->nslow; i++) {
+        json_array_append_new(steps, json_integer((json_int_t)run->slow_steps[i]));
+        json_array_append_new(least, json_real(run->slow_ticks[i] / ticks_per_unit));
+    }
+    json_object_set_new(object, FIELD_INDEX, steps);
+    json_object_set_new(object, names->slowest, least);
+    json_object_set_new(object, names->others, json_real(run->others / ticks_per_unit));
     return object;
 }
 
@@ -102,6 +118,7 @@ static void add_latency(struct row_figures *row, const struct run *run)
     set_ticks(row, names->worst, study->worst, per_unit);
     json_object_set_new(row->figures, FIELD_WORST_OP, row_op(&run->study->plan, study->worst_step));
     json_object_set_new(row->figures, FIELD_WORST_RUNS, json_integer((json_int_t)study->runs));
+    json_object_set_new(row->figures, FIELD_SLOWEST, slowest_object(run->latency, per_unit, names));
     json_object_set_new(row->figures, FIELD_HISTOGRAM, histogram_object(histogram, per_unit, names->counts));
     json_object_set_new(row->figures, FIELD_BATCH_OPS, json_integer(result->batch_ops));
     json_object_set_new(row->figures, FIELD_CLOCK, json_string(result->clock));

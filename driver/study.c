@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "allocators/alloc.h"
 #include "driver/statistics.h"
 
 double study_run_ns(const struct throughput_result *result)
@@ -43,6 +44,24 @@ double study_spread_ns(const struct cell *cell)
     return over_runs(cell, statistics_spread);
 }
 
+static void add_slow(struct latency_run *run, uint64_t step, uint32_t ticks)
+{
+    uint32_t place = run->fastest;
+    if (run->nslow < SLOW_STEPS) {
+        place = run->nslow++;
+    } else {
+        const uint32_t least = run->slow_ticks[place];
+        run->others = ALLOC_MAX(run->others, ALLOC_MIN(least, ticks));
+        if (ticks <= least)
+            return;
+    }
+    run->slow_steps[place] = step;
+    run->slow_ticks[place] = ticks;
+    for (uint32_t i = 0; i < run->nslow; i++)
+        if (run->slow_ticks[i] < run->slow_ticks[run->fastest])
+            run->fastest = i;
+}
+
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
                        const uint32_t *ticks, const uint32_t *least, uint64_t batch_ops)
 {
@@ -64,6 +83,7 @@ bool study_add_latency(struct latency_study *study, struct latency_run *run, con
             run->most = ticks[i];
             run->most_step = i;
         }
+        add_slow(run, i, least[i]);
         if (least[i] < study->least[i])
             study->least[i] = least[i];
         if (study->least[i] > study->worst) {

@@ -104,11 +104,18 @@ double study_spread_ns(const struct cell *cell);
 
 /* Takes the ticks of one latency run into the study, of its last repetition of all ops that counts and the least of
  * each op: of the plan's steps, of which nothings have none, or of each `batch_ops` of them at the first; fewer at the
- * end count as none. False: no memory. `run` gets that repetition's histogram, maximum and its op. */
+ * end count as none. False: no memory. `run` gets that repetition's histogram, maximum and its op; and which ops had
+ * the largest least in this run, so that the worst case of several runs can be told that do not know of each other. */
+#define SLOW_STEPS 64
 struct latency_run {
     struct histogram histogram;
     uint32_t most;
     uint64_t most_step;
+    uint32_t nslow;                  /* of the next two, in no order */
+    uint64_t slow_steps[SLOW_STEPS]; /* of batches, the first op's */
+    uint32_t slow_ticks[SLOW_STEPS];
+    uint32_t fastest; /* the place of the least of them */
+    uint32_t others;  /* ticks: no other's is more */
 };
 bool study_add_latency(struct latency_study *study, struct latency_run *run, const struct plan *plan,
                        const uint32_t *ticks, const uint32_t *least, uint64_t batch_ops);

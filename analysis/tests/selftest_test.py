@@ -13,7 +13,7 @@ from common import BUILD, finish, measured, ok, replay, source, throughput_rows,
 
 import numpy as np
 
-from analysis import selftest_repeat, selftest_stat
+from analysis import selftest_repeat, selftest_stat, worst_case
 from analysis.load import load
 
 SWEEPS, ROUNDS = 100, 15
@@ -107,8 +107,10 @@ LATER = {"one.trace": {"null": [2.0] * 3, "slab": [10.1, 10.1, 10.3], "tlsf": [2
 
 
 def latency_rows(worst, seen, visits=None):
-    """Rows of the latency pass of one allocator, a run each: the worst case so far, the slowest call, the visit."""
+    """Rows of the latency pass of one allocator, a run each: the worst case, whatever op has it, the slowest call, the
+    visit."""
     row = measured("--alloc=slab", "--runs=1", "--passes=latency")[0]
+    del row["figures"]["slowest_ops"]
     made = []
     for run, (visit, *figures) in enumerate(zip(visits or range(len(worst)), worst, seen)):
         row = copy.deepcopy(row)
@@ -233,10 +235,11 @@ ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who 
 ok(list(selftest_repeat.replay_seconds(load([slow]))) == [("one.trace", "slob"), ("one.trace", "slab")], "both were measured")
 
 for worst, visits, settled, what in (
-    ([700, 410, 400, 900, 405], None, True, "a worst case that three visits found"),
-    ([410, 400, 900, 415], None, False, "one that only two did, within 3 %"),
-    ([405, 400], None, False, "one of two visits"),
-    ([500, 400, 405, 410], [0, 1, 1, 1], False, "one that a visit found in three of its runs"),
+    ([400, 700, 410, 900], None, True, "a worst case that three more visits did not lower"),
+    ([410, 700, 400, 900], None, True, "nor by more than 3 %"),
+    ([700, 410, 400, 900], None, False, "one that they did"),
+    ([400, 410, 420], None, False, "one of three visits"),
+    ([400, 500, 405, 410], [0, 1, 1, 1], False, "one of two visits, of which one has three runs"),
 ):
     latencies = load([written(latency_rows(worst, [9000] * len(worst), visits))])
     found = selftest_repeat.unsettled(latencies)
@@ -251,6 +254,30 @@ for pages, kept in (("arena", {"libc"}), ("avl", {"libc"}), ("mmap", {"libc", "s
     there = load([written(measured("--alloc=null,libc,slab", f"--pages={pages}", "--runs=1", "--passes=throughput"))])
     found = {spec for _, spec in selftest_repeat.outside(there)}
     ok(found == kept, f"whose heap is not in the arena, with pages of {pages}: {', '.join(sorted(kept))}", found)
+
+
+
+def of_ops(least, others):
+    """Figures of a run whose slowest ops took so many ns at least, {index: ns}."""
+    return {"slowest_ops": {"index": list(least), "least_ns": list(least.values()), "others_least_ns": others}}
+
+
+for runs, worst, what in (
+    ([of_ops({1: 10, 2: 8}, 5)], 10, "of one run, the worst case is that of its slowest op"),
+    ([of_ops({1: 10, 2: 8}, 5), of_ops({2: 9, 3: 7}, 6)], 8, "of two, no op's is more than in either"),
+    ([of_ops({1: 10}, 5), of_ops({2: 10}, 7)], 7, "nor than those that a run has not took in it at most"),
+    ([of_ops({}, 5), of_ops({1: 3}, 2)], 3, "whatever these are"),
+    ([of_ops({1: 10, 2: 8}, 5), {"worst_of_least_ns": 9}], 9, "a row without ops has its worst case for all"),
+):
+    found = worst_case.of_runs(runs)
+    ok(found == worst, what, found)
+both = measured("--alloc=slab", "--runs=2", "--passes=latency")
+found = worst_case.of_runs([row["figures"] for row in both])
+ok(
+    abs(found / both[1]["figures"]["worst_of_least_ns"] - 1) < 1e-6,
+    "two runs that know of each other found the same",
+    found,
+)
 
 output = os.path.join(work.name, "repeat")
 result = selftest(

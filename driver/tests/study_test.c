@@ -42,6 +42,10 @@ static void worst_is_the_largest_of_the_least(void **state)
     assert_int_equal(run.most_step, 0);
     assert_true(study_add_latency(&study, &run, &plan, runs[2], runs[2], 1));
     assert_int_equal(run.histogram.total, STEPS - 1);
+    assert_int_equal(run.nslow, STEPS - 1); /* so few are all there; of this run alone */
+    assert_int_equal(run.others, 0);
+    assert_int_equal(run.slow_steps[4], 5);
+    assert_int_equal(run.slow_ticks[4], 6000);
 
     assert_int_equal(study.runs, 3);
     assert_int_equal(study.most, 6000);
@@ -51,6 +55,33 @@ static void worst_is_the_largest_of_the_least(void **state)
     assert_int_equal(study.least[0], 10);
     assert_int_equal(study.least[5], 70);
     assert_int_equal(study.histogram.total, 3 * (STEPS - 1));
+    free(study.least);
+}
+
+static void the_slowest_of_many_are_kept(void **state)
+{
+    enum { MANY = 1000 };
+    static uint64_t mallocs[MANY];
+    static uint32_t ticks[MANY];
+    static const struct plan_header many = {.nsteps = MANY, .nslots = 1};
+    const struct plan all = {.fd = -1, .header = &many, .steps = mallocs};
+    struct latency_study study = {.runs = 0};
+    struct latency_run run;
+    bool seen[SLOW_STEPS] = {false};
+    (void)state;
+    for (uint32_t i = 0; i < MANY; i++) { /* each from 1000 to 1999 once, in no order */
+        mallocs[i] = (uint64_t)PLAN_MALLOC << 61 | 16;
+        ticks[i] = 1000 + i * 7 % MANY;
+    }
+    assert_true(study_add_latency(&study, &run, &all, ticks, ticks, 1));
+    assert_int_equal(run.nslow, SLOW_STEPS);
+    assert_int_equal(run.others, 1999 - SLOW_STEPS);
+    for (uint32_t i = 0; i < SLOW_STEPS; i++) {
+        assert_in_range(run.slow_ticks[i], 2000 - SLOW_STEPS, 1999);
+        assert_int_equal(ticks[run.slow_steps[i]], run.slow_ticks[i]);
+        assert_false(seen[1999 - run.slow_ticks[i]]);
+        seen[1999 - run.slow_ticks[i]] = true;
+    }
     free(study.least);
 }
 
@@ -128,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(worst_is_the_largest_of_the_least),
+        cmocka_unit_test(the_slowest_of_many_are_kept),
         cmocka_unit_test(a_batch_has_its_ticks_at_its_first_op),
         cmocka_unit_test(ops_are_described_as_the_trace_has_them),
         cmocka_unit_test(runs_give_median_and_spread),
