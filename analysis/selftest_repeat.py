@@ -93,9 +93,9 @@ def unsteady(results: Results) -> Cells:
 
 
 def unsettled(results: Results, fewest: int = FEWEST_RUNS) -> Cells:
-    """Those that had less than so many visits (sweeps of a seed), or whose noise-free worst case the last FEWEST_RUNS of
-    them still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which pages of memory a
-    process has; and a shared machine is as fast as it can be at few times only."""
+    """Those that had less than so many visits (sweeps of a seed), or no more than FEWEST_RUNS, or whose noise-free worst
+    case the last FEWEST_RUNS of them still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends
+    on which pages of memory a process has; and a shared machine is as fast as it can be at few times only."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
     return [cell for cell, mine in rows.groupby(["trace", "spec"], sort=False) if not _settled(mine, fewest)]

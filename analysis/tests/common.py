@@ -71,6 +71,9 @@ def in_cycles(row, per_ns=2.5):
     for name in ("p50", "p99", "p99_9", "max", "worst_of_least", "clock_cost", "clock_resolution"):
         figures[f"{name}_cycles"] = figures[f"{name}_ns"] * per_ns
         figures[f"{name}_ns"], row["missing"][f"{name}_ns"] = None, f"measured in cycles: {name}_cycles"
+    ops = figures["slowest_ops"]
+    ops["least_cycles"] = [least * per_ns for least in ops.pop("least_ns")]
+    ops["others_least_cycles"] = ops.pop("others_least_ns") * per_ns
     buckets = figures["histogram"].pop("upto_ns_and_count")
     figures["histogram"]["upto_cycles_and_count"] = [[upto * per_ns, count] for upto, count in buckets]
     return row
