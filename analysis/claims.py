@@ -204,9 +204,9 @@ def _slob(facts: Facts) -> Verdict:
     little, slow = _least(held, "slob", 1.05), time["slob"] == max(time.values())
     return Verdict(
         _word(little, slow),
-        f"Recorded traces, geometric means, of the external fragmentation the mean. Held over live: {_list(held)}. Time above the floor: {_list(time, 'ns/op')}. "
-        f"Of slob's free memory {external * 100:.0f} % is not in its largest block. The slowest is {max(time, key=lambda name: time[name])}; the least is held by "
-        f"{min(held, key=lambda name: held[name])}.",
+        f"Recorded traces, geometric means. Held over live: {_list(held)}. Time above the floor: {_list(time, 'ns/op')}. In the "
+        f"mean {external * 100:.0f} % of slob's free memory is not in its largest block. The slowest is "
+        f"{max(time, key=lambda name: time[name])}; the least is held by {min(held, key=lambda name: held[name])}.",
     )
 
 

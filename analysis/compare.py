@@ -297,7 +297,7 @@ def _ordered(changes: Sequence[Change], show_all: bool) -> list[Change]:
     )
 
 
-def _summary(changes: Sequence[Change], rest_of: Unmatched) -> str:
+def _summary(changes: Sequence[Change], unpaired: Unmatched) -> str:
     count = {
         verdict: sum(change.verdict == verdict for change in changes)
         for verdict in ("worse", "better", "within noise", "the same")
@@ -314,12 +314,12 @@ def _summary(changes: Sequence[Change], rest_of: Unmatched) -> str:
         parts.append(f"{rest} with too few runs to tell")
     if told:
         parts.append(f"{told} not judged, as one figure of all runs has no test")
-    found = "no difference found" if not count["worse"] + count["better"] + len(rest_of.lost) else "differences found"
+    found = "no difference found" if not count["worse"] + count["better"] + len(unpaired.lost) else "differences found"
     words = f"{found}: of {len(changes)} figures " + ", ".join(parts)
-    for n, which in ((rest_of.before_only, "old"), (rest_of.after_only, "new")):
+    for n, which in ((unpaired.before_only, "old"), (unpaired.after_only, "new")):
         if n:
             words += f"\n{n} not compared, as only the {which} results have figures of that allocator, trace and pass"
-    return words + "".join(f"\n{one}" for one in rest_of.lost) + _findable_words(changes)
+    return words + "".join(f"\n{one}" for one in unpaired.lost) + _findable_words(changes)
 
 
 def _findable_words(changes: Sequence[Change]) -> str:
@@ -418,8 +418,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
                     f"{path} has several revisions of {machine} ({revisions}); give a file of each",
                 )
     _say_what_differs(parser.prog, old, new)
-    changes, rest = compare(old, new, options.threshold / 100), unmatched(old, new)
-    if not changes and not rest.lost:
+    changes, unpaired = compare(old, new, options.threshold / 100), unmatched(old, new)
+    if not changes and not unpaired.lost:
         fail(
             parser.prog,
             EXIT_INPUT,
@@ -429,6 +429,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     shown = _ordered(changes, options.all)
     if shown:
         print(to_markdown(shown)) if options.markdown else _print_table(shown)
-    print(("\n" if shown and options.markdown else "") + _summary(changes, rest))
-    worse = rest.lost or any(change.verdict == "worse" for change in changes)
+    print(("\n" if shown and options.markdown else "") + _summary(changes, unpaired))
+    worse = unpaired.lost or any(change.verdict == "worse" for change in changes)
     return EXIT_FAILED if worse else EXIT_DONE

@@ -240,7 +240,7 @@ class _Trial:
         return [cell for cell in cells if cell in self.slow or cell in self.outside]
 
     def short_of(self, cells: Cells) -> Cells:
-        return [cell for cell in cells if cell not in self.long_of(cells)]
+        return [cell for cell in cells if cell in self.quick and cell not in self.outside]
 
     def long_latency_s(self, cell: tuple[str, str]) -> float:
         """How long these are."""

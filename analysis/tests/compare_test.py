@@ -151,26 +151,18 @@ def is_slab(row):
 
 
 fails = written([failed(row) if is_slab(row) else row for row in spaces])
-result = compare(first, fails)
-ok(
-    result.returncode == 1 and "fails now, and did not before, in the space pass: no memory" in result.stdout,
-    "what failed in the new results alone is told, exit code 1",
-    result,
-)
-result = compare(fails, first)
-ok(
-    result.returncode == 0 and "1 not compared, as only the new results have" in result.stdout,
-    "the other way round: counted, exit code 0",
-    result,
-)
-result = compare(fails, fails)
-ok(result.returncode == 0 and "fails now" not in result.stdout, "what failed before as well is no change", result)
-result = compare(first, written([row for row in spaces if not is_slab(row)]))
-ok(
-    result.returncode == 0 and "1 not compared, as only the old results have" in result.stdout,
-    "what is in the old results alone is counted",
-    result,
-)
+without = written([row for row in spaces if not is_slab(row)])
+LOST = "fails now, and did not before, in the space pass: no memory"
+OLD_ONLY, NEW_ONLY = (f"1 not compared, as only the {which} results have" for which in ("old", "new"))
+for old, new, code, said, what in (
+    (first, fails, 1, LOST, "what failed in the new results alone is told, exit code 1"),
+    (fails, first, 0, NEW_ONLY, "the other way round: counted, exit code 0"),
+    (fails, fails, 0, None, "what failed before as well is no change"),
+    (first, without, 0, OLD_ONLY, "what is in the old results alone is counted"),
+):
+    result = compare(old, new)
+    found = [words for words in (LOST, OLD_ONLY, NEW_ONLY) if words in result.stdout]
+    ok(result.returncode == code and found == [said] * (said is not None), what, result)
 
 others = copy.deepcopy(spaces)
 for row in others:

@@ -256,7 +256,6 @@ for pages, kept in (("arena", {"libc"}), ("avl", {"libc"}), ("mmap", {"libc", "s
     ok(found == kept, f"whose heap is not in the arena, with pages of {pages}: {', '.join(sorted(kept))}", found)
 
 
-
 def of_ops(least, others):
     """Figures of a run whose slowest ops took so many ns at least, {index: ns}."""
     return {"slowest_ops": {"index": list(least), "least_ns": list(least.values()), "others_least_ns": others}}
