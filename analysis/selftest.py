@@ -49,7 +49,8 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 # only after the first, but then longer: for some replays, of which after a fourth the slowest ops alone are done. So is
 # the worst case of a heap that is not in the arena, whose slowest ops are not done again from a copy.
 THROUGHPUT_S, LATENCY_S = 0.3, 0.3
-LONG_ROUNDS, SLOW_THROUGHPUT_S, OUTSIDE_LATENCY_S = 5, 2, 5
+SLOW_ROUNDS, SLOW_THROUGHPUT_S = 5, 2
+OUTSIDE_ROUNDS, OUTSIDE_LATENCY_S = 2, 5
 SLOW_LATENCY_REPLAYS, SLOW_LATENCY_S = 12, (10, 20)  # so many replays, that time at least; 100 replays, that at most
 
 SWEEPS = ("first", "again", "busy")
@@ -235,15 +236,14 @@ class _Trial:
     def slow_of(self, cells: Cells) -> Cells:
         return [cell for cell in cells if cell in self.slow]
 
-    def long_of(self, cells: Cells) -> Cells:
-        """Those whose worst case takes long runs."""
-        return [cell for cell in cells if cell in self.slow or cell in self.outside]
+    def outside_of(self, cells: Cells) -> Cells:
+        return [cell for cell in cells if cell in self.quick and cell in self.outside]
 
     def short_of(self, cells: Cells) -> Cells:
         return [cell for cell in cells if cell in self.quick and cell not in self.outside]
 
     def long_latency_s(self, cell: tuple[str, str]) -> float:
-        """How long these are."""
+        """How long the runs are of those that are slow, or outside."""
         if cell in self.quick:
             return OUTSIDE_LATENCY_S
         seconds = self.replay_s[cell]
@@ -267,29 +267,34 @@ def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
     calls = _calls(trial.replay_s)
     visits.latency(trial.short_of(calls), LATENCY_S)
     run_s = time.monotonic() - begin + SLOW_THROUGHPUT_S * len(trial.slow)
-    return replace(trial, run_s=run_s + sum(trial.long_latency_s(cell) for cell in trial.long_of(calls)))
+    long = trial.slow_of(calls) + trial.outside_of(calls)
+    return replace(trial, run_s=run_s + sum(trial.long_latency_s(cell) for cell in long))
 
 
 def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) -> None:
-    """Rounds of all, then of what is not known well, until the time is up. They go through all traces, so that what a
-    machine does for minutes meets some runs of each."""
+    """Rounds of all, then of what is not known well, and where all is, of the short worst cases, until the time is up.
+    They go through all traces, so that what a machine does for minutes meets some runs of each."""
     sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
+    calls = _calls(trial.replay_s)
     for seed in itertools.count():
-        end, times = math.inf, list(trial.replay_s)
-        short, long = trial.short_of(_calls(times)), trial.long_of(_calls(times))
+        end, times, short, long = math.inf, list(trial.replay_s), trial.short_of(calls), calls
         if seed >= runs:
             results = read_results(PROGRAM, [file])
             end, times = sweep_end, selftest_repeat.unsteady(results)
             short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
-            long = trial.long_of(selftest_repeat.unsettled(results))
+            long = selftest_repeat.unsettled(results, selftest_repeat.FEWEST_LONG_VISITS)
+            if not trial.quick_of(times) and not short:
+                short = trial.short_of(calls)
             if time.monotonic() > end or not times + short + long:
                 break
         visits = _Visits(options, seed, file, end)
         visits.throughput(trial.quick_of(times), THROUGHPUT_S)
         visits.latency(short, LATENCY_S)
-        if seed % LONG_ROUNDS == 0 or seed < runs:
+        if seed % OUTSIDE_ROUNDS == 0 or seed < runs:
+            visits.long_latency(trial.outside_of(long), trial)
+        if seed % SLOW_ROUNDS == 0 or seed < runs:
             visits.throughput(trial.slow_of(times), SLOW_THROUGHPUT_S)
-            visits.long_latency(long, trial)
+            visits.long_latency(trial.slow_of(long), trial)
 
 
 def _measure_repeat(options: argparse.Namespace) -> list[Path]:
@@ -411,7 +416,11 @@ def _parser() -> Parser:
         help=f"of each sweep (as many as the noise takes, {selftest_stat.FEWEST_ROUNDS} at least)",
     )
     stat.add_argument(
-        "--minutes", type=float, default=22, metavar="N", help="take no more rounds than that (%(default)g)"
+        "--minutes",
+        type=float,
+        default=22,
+        metavar="N",
+        help=f"take no more rounds than that, but {selftest_stat.FEWEST_ROUNDS} at least, or --rounds (%(default)g)",
     )
     stat.add_argument(
         "--join", type=_at_least(1), default=1, metavar="N", help="judge N sweeps as one (%(default)s)"
@@ -430,7 +439,13 @@ def _parser() -> Parser:
         "traces", nargs="*", type=Path, default=sorted(TRACES.glob("*.trace")), help="(those shipped)"
     )
     repeat.add_argument("--alloc", default="all", help="as replay's (%(default)s)")
-    repeat.add_argument("--runs", type=_at_least(FEWEST_RUNS), default=5, metavar="N", help="of all, at least (%(default)s)")
+    repeat.add_argument(
+        "--runs",
+        type=_at_least(FEWEST_RUNS),
+        default=5,
+        metavar="N",
+        help="of all, while --minutes allow (%(default)s)",
+    )
     repeat.add_argument(
         "--minutes",
         type=float,
@@ -442,7 +457,7 @@ def _parser() -> Parser:
         "--limit", type=float, default=60, metavar="SECONDS", help="as replay's (%(default)g)"
     )
     repeat.add_argument(
-        "--settle", type=float, default=20, metavar="SECONDS", help="as replay's (%(default)g)"
+        "--settle", type=float, default=20, metavar="SECONDS", help="as replay's, for times (%(default)g)"
     )
     repeat.add_argument(
         "--output", type=Path, default=Path("results/selftest/repeat"), help="the rows: %(default)s-….jsonl"

@@ -24,10 +24,11 @@ CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
-SETTLED = 0.03  # a worst case that further visits lower by no more is known
+SETTLED = 0.03  # a worst case that the last third of its visits lowered by no more is known
 QUICK_S = 0.05  # a replay
 WORST_CASE = "worst case"
-FEWEST_VISITS = 10  # of short runs: three may be alike by chance, and far from the least
+FEWEST_VISITS = 20  # of short runs: a few may be alike by chance, and far from the least
+FEWEST_LONG_VISITS = 5
 OUTSIDE_ARENA = ("", "mmap")  # page sources: none of its own
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
@@ -92,10 +93,10 @@ def unsteady(results: Results) -> Cells:
     ]
 
 
-def unsettled(results: Results, fewest: int = FEWEST_RUNS) -> Cells:
-    """Those that had less than so many visits (sweeps of a seed), or no more than FEWEST_RUNS, or whose noise-free worst
-    case the last FEWEST_RUNS of them still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends
-    on which pages of memory a process has; and a shared machine is as fast as it can be at few times only."""
+def unsettled(results: Results, fewest: int) -> Cells:
+    """Those that had less than so many visits (sweeps of a seed), or whose noise-free worst case the last third of them,
+    FEWEST_RUNS at least, still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which
+    pages of memory a process has; and a shared machine is as fast as it can be at few times only."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
     return [cell for cell, mine in rows.groupby(["trace", "spec"], sort=False) if not _settled(mine, fewest)]
@@ -103,9 +104,10 @@ def unsettled(results: Results, fewest: int = FEWEST_RUNS) -> Cells:
 
 def _settled(rows: pd.DataFrame, fewest: int) -> bool:
     visits = list(dict.fromkeys(rows["visit"]))
-    if len(visits) < max(fewest, FEWEST_RUNS + 1):
+    last = max(FEWEST_RUNS, len(visits) // 3)
+    if len(visits) < max(fewest, last + 1):
         return False
-    before = worst_case.of_runs(list(rows[rows["visit"].isin(visits[:-FEWEST_RUNS])]["figures"]))
+    before = worst_case.of_runs(list(rows[rows["visit"].isin(visits[:-last])]["figures"]))
     return before <= (1 + SETTLED) * worst_case.of_runs(list(rows["figures"]))
 
 
