@@ -227,9 +227,10 @@ static void choose_whose_turn_it_is(struct search *search)
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one)
 {
     struct slowest *slowest = bench->slowest;
+    const uint64_t nsteps = bench->plan.header->nsteps;
     struct search search = {.bench = bench,
                             .slowest = slowest,
-                            .least = latency_least(bench->ticks, bench->plan.header->nsteps),
+                            .least = latency_least(bench->ticks, nsteps),
                             .loop = loop_of(bench),
                             .others = others,
                             .one = one,
@@ -248,11 +249,14 @@ uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one
         if (done == stretch.from)
             done = do_stretch(&search, &stretch, next_turn(&search, stretch.last, stretch.end) == slowest->n);
         if (done < stretch.end) {
-            bench_end_at(bench, bench->plan.header->nsteps); /* it was to go on */
+            bench_end_at(bench, nsteps); /* it was to go on */
             return done;
         }
         slowest->timed = stretch.last;
     }
-    bench_end_at(bench, done);
+    const bool outlives = bench->allocator.allocator->caps & CAP_HOSTED;
+    if (outlives)
+        done = go_on(&search, slowest->timed, slowest->timed, nsteps);
+    bench_end_at(bench, outlives ? nsteps : done);
     return done;
 }
