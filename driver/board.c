@@ -1,6 +1,7 @@
 /* board.c - reads temperature, clock and throttling; see board.h. */
 #include "driver/board.h"
 
+#include <ctype.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,6 @@
 #define FIRMWARE_FILE   "/sys/devices/platform/soc/soc:firmware/get_throttled"
 #define NOW(bits)       ((bits)&0xfu)
 #define ON_RECORD(bits) ((bits) >> 16 & 0xfu)
-#define MOST_CPUS       4096
 #define MOST_ZONES      64
 
 const char *const board_kind_names[BOARD_KINDS] = {"under-voltage", "frequency capped", "throttled",
@@ -136,18 +136,33 @@ static void read_clock(const struct board *board, struct board_state *state)
 
 /* ---- Throttling -------------------------------------------------------------------------------------------------- */
 
-/* The sum of a count over all CPUs. False: the first has none. */
+/* The highest number of a CPU, on line or not: the last of a list like "0-3,8-11". */
+static long last_cpu(const char *root)
+{
+    char text[256];
+    if (!sysfs_line(root, "/sys/devices/system/cpu/present", text, sizeof text))
+        return 0;
+    size_t begin = strlen(text);
+    while (begin > 0 && isdigit((unsigned char)text[begin - 1]))
+        begin--;
+    return strtol(text + begin, NULL, 10);
+}
+
+/* The sum of a count over all CPUs; those that are off line have none. False: nor has any other. */
 static bool add_counts(const char *root, const char *name, uint64_t *sum)
 {
-    for (int cpu = 0; cpu < MOST_CPUS; cpu++) {
+    const long last = last_cpu(root);
+    bool known = false;
+    for (long cpu = 0; cpu <= last; cpu++) {
         char path[128];
         long long count;
-        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%d/thermal_throttle/%s", cpu, name);
+        snprintf(path, sizeof path, "/sys/devices/system/cpu/cpu%ld/thermal_throttle/%s", cpu, name);
         if (!sysfs_number(root, path, 10, &count))
-            return cpu > 0;
+            continue;
+        known = true;
         *sum += (uint64_t)count;
     }
-    return true;
+    return known;
 }
 
 static void read_throttling(const struct board *board, struct board_state *state)

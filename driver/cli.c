@@ -81,7 +81,7 @@ static const struct argp_option options[] = {
     {"runs", KEY_RUNS, "N", 0, "Runs of throughput and of latency (5)", 2},
     {"warmup", KEY_WARMUP, "N", 0, "Replays before the measured ones, in each of these runs (1)", 2},
     {"timed", KEY_TIMED, "SECONDS", 0,
-     "Replay for this long, the making of heaps included, in each of these runs (0.1)", 2},
+     "Replay for this long, the making of heaps included, in each of these runs; throughput 64 times at most (0.1)", 2},
     {"limit", KEY_LIMIT, "SECONDS", 0,
      "Begin only one more run a pass, without warm-up, of an allocator that took this long on a trace; it is said "
      "(600)",
@@ -102,7 +102,7 @@ static const struct argp_option options[] = {
     {"settle", KEY_SETTLE, "SECONDS", 0,
      "Go on replaying at most this much longer while somebody else has a part of the processor core, which is seen by "
      "how long additions take; replays in which it was so are left out. Wait at most this long until nobody else fills "
-     "its last cache, which is seen by how long loads take (1 each, while that is no more in all than a quarter of "
+     "its last cache, which is seen by how long loads take (1 each, while neither is more in all than a quarter of "
      "what the runs have taken)",
      2},
     {"emulated", KEY_EMULATED, "WHAT|no", 0,
@@ -130,7 +130,7 @@ static const char doc[] = "Replay recorded heap work against memory allocators, 
                           "own; an allocator that fails is a row that says where and why.\n\n"
                           "Exit status: 0 done; 1 an allocator failed the work; 2 usage; 3 a bad input file; 4 the "
                           "machine lacks something asked "
-                          "for.";
+                          "for, or a file cannot be written.";
 
 /* Of whom --passes= speaks. */
 #define PASS_LIST "verify, space, arena, throughput, latency, instructions"

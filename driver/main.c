@@ -125,6 +125,7 @@ int main(int argc, char **argv)
     int code = EXIT_DONE;
     if (argc == 3 && strcmp(argv[1], WORKER_ARGUMENT) == 0)
         return worker_main(argv[2]);
+    error_keep_streams();
     if (!cli_read(&cli, argc, argv, &error)) {
         code = complain(&error);
         fprintf(stderr, "replay: --help lists the options\n");

@@ -2,10 +2,11 @@
  * repetitions.c - how often a timed pass replays, and which replays count.
  *
  * After the warm-up, for JOB.timed_ns, the making of heaps included: that takes more time than a replay of a few ops. A
- * replay counts when the core was whole at the looks before and after it (see core.h), which are a millisecond of
- * replays apart at least, so that they take less time than these: figures of a shared core are of another machine, one
- * slower by a third, and which of the two it is changes from one minute to the next. While the core is shared, replays
- * go on for JOB.settle_ns more; if it is shared still, those that there are count, and the run says so.
+ * replay counts when the core was whole at the looks before and after it (see core.h): figures of a shared core are of
+ * another machine, one slower by a third, and which of the two it is changes from one minute to the next. Looks are a
+ * millisecond of replays apart at least, so that they take less time than these; of shorter replays those between two
+ * looks count, unless there are no others and the core was shared at the second. While the core is shared, replays go
+ * on for JOB.settle_ns more; if it is shared still, those that there are count, and the run says so.
  *
  * Nor should others have filled the last cache (see last_cache.h). A look at that drives out what the heap had there,
  * so that there is one before all replays and one after them. For JOB.cache_settle_ns the run waits for the cache to be
@@ -23,17 +24,24 @@ struct repeater {
     bench_keep *keep;
     struct core core;
     struct last_cache cache;
-    uint64_t spent_ns; /* in replays, but those that were waited in */
-    uint64_t timed_ns; /* in replays that count */
-    double clock_hz;   /* sum over those that count */
-    bool whole;        /* at the last look */
-    uint64_t since_ns; /* of replays since then */
+    uint64_t spent_ns;  /* in replays, but those that were waited in */
+    uint64_t waited_ns; /* in replays that are left out, since all began, or began again */
+    uint64_t timed_ns;  /* in replays that count */
+    double clock_hz;    /* sum over those that count */
+    uint32_t sure;      /* replays that count of a whole core, at the last look that found it whole */
+    bool whole;         /* at the last look */
+    uint64_t since_ns;  /* of replays since then */
 };
 
+/* Those that counted since the look before, on the chance that the core was whole, did not if they are the only ones.
+ */
 static void look(struct repeater *repeater)
 {
+    struct repetitions *result = &repeater->bench->job->repetitions;
     repeater->whole = !repeater->bench->job->watch_core || core_is_whole(&repeater->core);
     repeater->since_ns = 0;
+    if (!repeater->whole && repeater->sure == 0 && result->count > 0)
+        result->shared = true;
 }
 
 static bool enough(const struct repeater *repeater)
@@ -43,7 +51,7 @@ static bool enough(const struct repeater *repeater)
     return repeater->timed_ns >= job->timed_ns || full;
 }
 
-/* After one replay that counts, however long it took. */
+/* After one replay that counts, however long it took. A few do when no more came while a run might take. */
 static bool done(const struct repeater *repeater)
 {
     const struct job *job = repeater->bench->job;
@@ -54,7 +62,16 @@ static bool done(const struct repeater *repeater)
         return true;
     if (result->shared)
         return enough(repeater) && result->waited_ns >= job->settle_ns;
-    return enough(repeater) || result->waited_ns >= job->timed_ns + job->settle_ns;
+    return enough(repeater) ||
+           (repeater->waited_ns >= job->timed_ns && result->waited_ns >= job->timed_ns + job->settle_ns);
+}
+
+/* The same, of a last look. */
+static bool ended(struct repeater *repeater)
+{
+    if (done(repeater) && repeater->since_ns > 0)
+        look(repeater);
+    return done(repeater);
 }
 
 static void count(struct repeater *repeater, const struct replay_time *time)
@@ -71,7 +88,7 @@ static void take_whole(struct repeater *repeater, const struct replay_time *time
     struct repetitions *result = &repeater->bench->job->repetitions;
     if (result->shared) {
         result->left_out += result->count;
-        result->shared = result->count = 0;
+        result->shared = result->count = repeater->sure = 0;
         repeater->timed_ns = 0;
         repeater->clock_hz = 0;
     }
@@ -81,9 +98,10 @@ static void take_whole(struct repeater *repeater, const struct replay_time *time
 static void take_shared(struct repeater *repeater, const struct replay_time *time)
 {
     struct repetitions *result = &repeater->bench->job->repetitions;
-    if (enough(repeater) || (result->count > 0 && !result->shared)) {
+    if (result->count > 0 && (enough(repeater) || !result->shared)) {
         result->left_out++;
         result->waited_ns += time->all_ns;
+        repeater->waited_ns += time->all_ns;
         repeater->spent_ns -= time->all_ns;
         return;
     }
@@ -95,7 +113,7 @@ static void replay_until_enough(struct repeater *repeater, uint64_t replay(struc
 {
     struct job *job = repeater->bench->job;
     look(repeater);
-    while (!done(repeater)) {
+    while (!ended(repeater)) {
         const bool before = repeater->whole;
         const struct replay_time time = bench_replay(repeater->bench, replay);
         repeater->since_ns += time.all_ns;
@@ -108,6 +126,8 @@ static void replay_until_enough(struct repeater *repeater, uint64_t replay(struc
             take_whole(repeater, &time);
         else
             take_shared(repeater, &time);
+        if (repeater->whole && repeater->since_ns == 0 && !job->repetitions.shared)
+            repeater->sure = job->repetitions.count;
     }
 }
 
@@ -116,8 +136,8 @@ static void begin_again(struct repeater *repeater)
 {
     struct repetitions *result = &repeater->bench->job->repetitions;
     result->left_out += result->count;
-    result->warmups = result->shared = result->count = 0;
-    repeater->timed_ns = repeater->spent_ns = 0;
+    result->warmups = result->shared = result->count = repeater->sure = 0;
+    repeater->timed_ns = repeater->spent_ns = repeater->waited_ns = 0;
     repeater->clock_hz = 0;
 }
 

@@ -32,6 +32,7 @@ struct space {
     uint64_t requested, granted;
     bool libc;                       /* held is what mallinfo2() says */
     void *brk;                       /* when it was last asked */
+    bool aligned;                    /* it has had to do with blocks that it may map for their alignment alone */
     uint64_t libc_held, libc_before; /* bytes; before: in use when the replay began */
     struct used held_use, touched_use;
     struct touched touched;
@@ -67,14 +68,15 @@ static void held_open(struct space *space)
         strcpy(space->result->held_missing, "it takes its memory past the page source, and reserves more than it uses");
 }
 
-/* mallinfo2() walks the heap's bins: asked again only when the heap can have grown or shrunk. */
+/* mallinfo2() walks the heap's bins: asked again only when the heap can have grown or shrunk. For an aligned block the
+ * C library asks itself for the alignment more. */
 static uint64_t held_now(struct space *space, size_t size)
 {
     if (space->result->held_missing[0] != '\0')
         return UNKNOWN_BYTES;
     if (!space->libc)
         return space->bench->watch.held;
-    if (size >= BIG_BLOCK || sbrk(0) != space->brk)
+    if (size >= BIG_BLOCK || space->aligned || sbrk(0) != space->brk)
         libc_read(space);
     return space->libc_held > space->libc_before ? space->libc_held - space->libc_before : 0;
 }
@@ -177,6 +179,7 @@ static size_t do_op(struct space *space, uint64_t step)
         bench_refused(bench, step);
     *slot = block;
     *requested = request.size;
+    space->aligned = space->aligned || (request.align > 0 && request.size + request.align >= BIG_BLOCK);
     heap_map_add(space->map, block, request.size);
     space->requested += request.size;
     space->granted += a->usable(bench->heap, block);

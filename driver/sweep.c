@@ -318,12 +318,32 @@ static bool write_alone(struct round *round, const struct cell *cell, struct run
     return fine;
 }
 
-/* What a throttled run found counts all the same, as no better one came. */
+/* Of a run that counts, what was not as it should be. */
+static void note_run(struct cell *cell, const struct run *run, bool throttled)
+{
+    cell->throttled += throttled;
+    cell->shared += run->status == RUN_DONE && run->job->repetitions.shared;
+    cell->cache_shared += run->status == RUN_DONE && run->job->repetitions.cache_shared;
+}
+
+/* What a throttled run whose row is written found counts all the same, as no better one came. */
 static bool keep_throttled(struct round *round, struct cell *cell, struct run *run)
 {
     struct latency_run latency;
-    cell->throttled++;
+    note_run(cell, run, true);
     return keep(cell, run, round, &latency);
+}
+
+static bool keep_last(struct round *round, struct cell *cell, struct run *run, bool throttled)
+{
+    note_run(cell, run, throttled);
+    return keep_and_write(round, cell, run);
+}
+
+static bool recovers(struct sweep *sweep, const struct run *run, const char *what)
+{
+    progress_clear(sweep->progress);
+    return cooldown_wait(&sweep->cooldown, &sweep->board, &run->after, what);
 }
 
 /*
@@ -353,18 +373,17 @@ static bool do_run(struct round *round, struct cell *cell, unsigned turn)
         }
         const bool marked =
             was_throttled(sweep, &run, what, sizeof what) && pass_is_timed(run.pass) && run.status == RUN_DONE;
-        if (!marked || sweep->cli->cooldown_s == 0 || run.repetition == REPETITIONS) {
-            cell->throttled += marked;
-            cell->shared += run.status == RUN_DONE && run.job->repetitions.shared;
-            cell->cache_shared += run.status == RUN_DONE && run.job->repetitions.cache_shared;
-            if (!keep_and_write(round, cell, &run))
+        const bool hot = marked && sweep->cli->cooldown_s != 0 && run.repetition < REPETITIONS;
+        const bool in_vain = hot && sweep->cooldown.in_vain;
+        const bool recovered = in_vain && recovers(sweep, &run, what); /* a look, and no wait */
+        if (!hot || (in_vain && !recovered)) {                         /* the row has all that the cell knows */
+            if (!keep_last(round, cell, &run, marked))
                 return false;
             break;
         }
         if (!write_alone(round, cell, &run))
             return false;
-        progress_clear(sweep->progress);
-        if (!cooldown_wait(&sweep->cooldown, &sweep->board, &run.after, what)) {
+        if (!recovered && !recovers(sweep, &run, what)) {
             if (!keep_throttled(round, cell, &run))
                 return false;
             break;

@@ -166,20 +166,20 @@ static void put_worst_counts(const struct page *page, const char *item)
     static const enum op_kind kinds[] = {OP_MALLOC, OP_FREE, OP_REALLOC};
     for (size_t i = 0; i < page->study->ncells; i++) {
         const struct cell *cell = &page->study->cells[i];
-        const char *before = "worst instructions of ";
+        const char *before = ": ";
         if (!cell->instructions.done)
             continue;
-        fputs(item, page->out);
+        fprintf(page->out, "%sworst instructions of %s", item, cell->text);
         for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++) {
             const struct icount_figures *figures = &cell->instructions.kinds[kinds[k]];
             if (figures->ops == 0)
                 continue;
             const struct op op = study_op(&page->study->plan, figures->worst_step);
-            fprintf(page->out, "%s%s%s%" PRIu32 " at %s %" PRIu64 " #%" PRIu64, before, k == 0 ? cell->text : "",
-                    k == 0 ? ": " : "", figures->worst, op_names[op.kind], op.size, figures->worst_step);
+            fprintf(page->out, "%s%" PRIu32 " at %s %" PRIu64 " #%" PRIu64, before, figures->worst, op_names[op.kind],
+                    op.size, figures->worst_step);
             before = ", ";
         }
-        fputc('\n', page->out);
+        fputs(before[0] == ':' ? ": no malloc, free or realloc\n" : "\n", page->out);
     }
 }
 
@@ -382,9 +382,9 @@ static void legend_of_latency(FILE *out, const struct cli *cli, const char *item
             item, cli->batch_ops);
     else
         fprintf(out,
-                "%sp50 … max: of all single calls%s, the clock's own cost included. worst: the largest of every op's "
-                "least over the runs,\n  which no interrupt hits each time. of op: of worst, or with one run of max: "
-                "kind, bytes, #index from 0.\n",
+                "%sp50 … max: of single calls%s, in each run's last replay of every op, the clock's own cost "
+                "included.\n  worst: the largest of every op's least over the runs, which no interrupt hits each time. "
+                "of op: of worst, or with one\n  run of max: kind, bytes, #index from 0.\n",
                 item, cli->unit == LATENCY_CYCLES ? ", in cycles of the processor (cy)" : "");
 }
 

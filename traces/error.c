@@ -1,8 +1,17 @@
 /* error.c - see error.h. */
 #include "traces/error.h"
 
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
+
+void error_keep_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd)
+            return; /* no /dev/null: as before */
+}
 
 bool error_set(struct error *error, enum exit_code code, const char *format, ...)
 {

@@ -23,6 +23,10 @@ struct error {
     char text[480];      /* what, where (file, byte or line, op), what to do; no newline */
 };
 
+/* Of a tool's main, first: what is closed of stdin, stdout and stderr stays unusable, rather than being the file that is
+ * opened next, into which messages or results would go. */
+void error_keep_streams(void);
+
 /* Fills *error from a printf format; returns false, so that `return error_set(…)` reads well. The first error stays. */
 bool error_set(struct error *error, enum exit_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

@@ -18,6 +18,7 @@
 
 #define CPU0     "/sys/devices/system/cpu/cpu0/"
 #define CPU1     "/sys/devices/system/cpu/cpu1/"
+#define CPU3     "/sys/devices/system/cpu/cpu3/"
 #define FIRMWARE "/sys/devices/platform/soc/soc:firmware/get_throttled"
 
 static char root[64];
@@ -116,6 +117,7 @@ static void x86_counts_throttling(void **unused)
     put(CPU0 "thermal_throttle/package_throttle_count", "7\n");
     put(CPU1 "thermal_throttle/core_throttle_count", "1\n");
     put(CPU1 "thermal_throttle/package_throttle_count", "7\n");
+    put("/sys/devices/system/cpu/present", "0-1\n");
     const struct board_state before = look(0);
     assert_int_equal(before.source, THROTTLING_EVENTS);
     assert_int_equal(before.events, 18);
@@ -126,6 +128,9 @@ static void x86_counts_throttling(void **unused)
     assert_int_equal(board_judge(&before, &after).kinds, BOARD_COUNTED);
     assert_true(board_is_throttled(&before, &after));
     assert_false(board_is_throttled(&after, &after));
+    put(CPU3 "thermal_throttle/core_throttle_count", "5\n"); /* cpu2 is off line */
+    put("/sys/devices/system/cpu/present", "0-1,3\n");
+    assert_int_equal(look(0).events, 19 + 5);
 }
 
 static void emulators_are_known_by_what_they_show(void **unused)

@@ -75,6 +75,20 @@ for args in (["--list"], ["--alloc=null", "--passes=throughput", "--runs=1", sma
         f"exit 4: no room for the output of {args[0]}",
         f"exit {result.returncode}\n{result.stderr}",
     )
+# A stream that is closed is not the next file that is opened.
+with tempfile.TemporaryDirectory() as directory:
+    for closed, more, code in (("2>&-", ["no/such.trace"], 3), (">&-", [], 4)):
+        path = os.path.join(directory, "rows.jsonl")
+        words = [REPLAY, f"--json={path}", "--alloc=null", "--passes=throughput", "--runs=1", small, *more]
+        result = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *words], capture_output=True, text=True, timeout=120)
+        with open(path) as file:
+            lines = file.read()
+        ok(
+            result.returncode == code and all(row["status"] == "done" for row in rows(lines)),
+            f"with {closed} the results have rows alone, exit {code}",
+            f"exit {result.returncode}\n{lines}\n{result.stderr}",
+        )
+        os.unlink(path)
 result = replay("--list", "--alloc=null")
 ok(result.returncode == 0, "--list needs no trace", result.stderr)
 result = replay(f"--alloc-help={FAULTY}")

@@ -17,7 +17,7 @@ static const char *looks; /* what each finds, one before the first replay, one a
                              last for ever */
 static const char *cache_looks; /* the same of the last cache, before and after all replays: its 'o'wn or others' */
 static unsigned replays, nlooks, kept[2000], nkept;
-static uint64_t replay_ns = 10 * MS;
+static uint64_t replay_ns = 10 * MS, timed_ns = 50 * MS;
 
 struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct bench *))
 {
@@ -68,13 +68,13 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
     kept[nkept++] = replays;
 }
 
-/* A run of 50 ms after one warm-up. */
+/* A run of timed_ns after one warm-up. */
 static struct repetitions run_with_cache(const char *found, const char *cache, uint64_t settle_ms, struct job *job)
 {
     struct bench bench = {.job = job};
     *job = (struct job){.warmups = 1,
                         .watch_core = found != NULL,
-                        .timed_ns = 50 * MS,
+                        .timed_ns = timed_ns,
                         .settle_ns = settle_ms * MS,
                         .cache_settle_ns = settle_ms * MS,
                         .limit_ns = 10000 * MS};
@@ -167,7 +167,45 @@ static void looks_at_short_replays_are_a_ms_apart(void **state)
     const struct repetitions result = run_with("w", 0, &job);
     replay_ns = 10 * MS;
     assert_int_equal(result.count, 1000); /* as many as time has room for: only throughput keeps each, and so 64 */
-    assert_int_equal(nlooks, 1 + 1001 / 20);
+    assert_int_equal(nlooks, 1 + 1001 / 20 + 1);
+}
+
+/* Nine replays fit between the first look and the next. */
+static void short_ones_count_for_want_of_others_when_the_next_look_finds_a_shared_core(void **state)
+{
+    (void)state;
+    replay_ns = MS / 10;
+    struct repetitions result = run_with("ws", 0, &job);
+    assert_true(result.shared);
+    assert_int_equal(result.count, 500);
+    result = run_with("wsw", 100, &job);
+    assert_false(result.shared);
+    assert_int_equal(result.count, 500);
+    assert_int_equal(result.left_out, 19);
+    result = run_with("wws", 0, &job);
+    assert_false(result.shared);
+    assert_int_equal(result.count, 18);
+    replay_ns = 10 * MS;
+}
+
+static void a_run_of_less_than_a_ms_ends_with_a_look(void **state)
+{
+    (void)state;
+    replay_ns = MS / 100;
+    timed_ns = MS / 10;
+    struct repetitions result = run_with("ws", 0, &job);
+    assert_true(result.shared);
+    assert_int_equal(result.count, 10);
+    assert_int_equal(nlooks, 2);
+    result = run_with("w", 0, &job);
+    assert_false(result.shared);
+    assert_int_equal(nlooks, 2);
+    timed_ns = 0; /* one all the same */
+    replay_ns = 10 * MS;
+    result = run_with("s", 0, &job);
+    assert_true(result.shared);
+    assert_int_equal(result.count, 1);
+    timed_ns = 50 * MS;
 }
 
 static void the_limit_ends_it(void **state)
@@ -209,6 +247,28 @@ static void it_begins_again_when_others_had_the_cache_at_the_end(void **state)
     assert_true(result.load_ns == 18);
 }
 
+/* Of the time before, which was waited for the core. */
+static void begun_again_it_replays_for_as_long_as_the_first_time(void **state)
+{
+    struct bench bench = {.job = &job};
+    (void)state;
+    job = (struct job){
+        .warmups = 1, .watch_core = 1, .timed_ns = 5 * MS, .cache_settle_ns = 10000 * MS, .limit_ns = 10000 * MS};
+    looks = "wwww"
+            "sssss"
+            "w";
+    cache_looks = "tttttttttt"
+                  "oto"; /* real ms, more than are made up in waiting for the core */
+    replays = nkept = 0;
+    replay_ns = MS;
+    bench_repeat(&bench, NULL, keep);
+    replay_ns = 10 * MS;
+    assert_false(job.repetitions.cache_shared);
+    assert_int_equal(job.repetitions.waited_ns, 5 * MS);
+    assert_int_equal(job.repetitions.left_out, 2 + 5);
+    assert_int_equal(job.repetitions.count, 5);
+}
+
 static void for_want_of_a_cache_of_its_own_it_replays_all_the_same(void **state)
 {
     (void)state;
@@ -241,9 +301,12 @@ int main(void)
         cmocka_unit_test(for_want_of_others_shared_ones_count),
         cmocka_unit_test(a_few_whole_ones_do_when_no_more_come),
         cmocka_unit_test(looks_at_short_replays_are_a_ms_apart),
+        cmocka_unit_test(short_ones_count_for_want_of_others_when_the_next_look_finds_a_shared_core),
+        cmocka_unit_test(a_run_of_less_than_a_ms_ends_with_a_look),
         cmocka_unit_test(the_limit_ends_it),
         cmocka_unit_test(a_run_begins_when_the_cache_is_its_own),
         cmocka_unit_test(it_begins_again_when_others_had_the_cache_at_the_end),
+        cmocka_unit_test(begun_again_it_replays_for_as_long_as_the_first_time),
         cmocka_unit_test(for_want_of_a_cache_of_its_own_it_replays_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -212,6 +212,16 @@ ok(
 )
 os.unlink(hand)
 
+# A block that is small, and is mapped for its alignment; under a sanitizer the C library's heap is not its own.
+apart = trace(["malloc 0xa000 100", "memalign 0x200000 2097152 4096", "malloc 0xb000 10", "free 0x200000", "malloc 0xc000 10"])
+held = rows(replay("--alloc=libc", "--passes=space", "--json=-", apart).stdout)[0]["figures"]
+ok(
+    held["held_peak_bytes"] is None or held["held_peak_bytes"] >= 2 << 20 > held["held_at_end_bytes"],
+    "what the C library holds for an aligned block is seen when it comes and when it goes",
+    held,
+)
+os.unlink(apart)
+
 # Without an arena pages come and go: here the most are touched neither at the peak of live nor at the end.
 names = [f"{i * 16 + 16:#x}" for i in range(300)]
 hump = trace([f"malloc {name} 100" for name in names] + [f"free {name}" for name in names] + ["malloc 0x10 100000"])

@@ -153,6 +153,12 @@ ok(
     "it is waited for once, and said",
     result.stderr,
 )
+found = rows(on_board(["throttled=0x4"], "--cooldown=1", "--passes=latency", "--runs=3", "--json=-").stdout)
+ok(
+    [row["figures"]["worst_of_least_runs"] for row in found] == [1, 2, 3],
+    "the rows after the wait have the least of every op over all runs so far",
+    [row["figures"]["worst_of_least_runs"] for row in found],
+)
 result = on_board(["throttled=0x4"], "--cooldown=1", "--passes=throughput", "--runs=2")
 ok("null the machine was throttled in 2 of the timed runs that count" in result.stdout, "the table says so", result.stdout)
 

@@ -286,7 +286,7 @@ static int record(struct recording *recording, struct error *error)
     for (unsigned looks = 0; !stop && looks < 2;) { /* that found nobody, one after the other */
         recording_step(recording, error);
         say_error(error);
-        if (child && waitpid(child, &status, WNOHANG) == child)
+        if (child && waitpid(child, &status, WNOHANG) != 0) /* -1: it is gone, and nobody knows how it ended */
             child = 0;
         looks = child || recording_is_live(recording) ? 0 : looks + 1;
     }
@@ -351,6 +351,7 @@ static int run(const struct options *options, struct recording *recording, const
 int main(int argc, char **argv)
 {
     struct options options = {.level = 1};
+    error_keep_streams();
     argp_err_exit_status = EXIT_USAGE;
     argp_parse(&parser, argc, argv, ARGP_IN_ORDER, NULL, &options);
     const char *slash = strrchr(options.command[0], '/');

@@ -134,6 +134,7 @@ int main(int argc, char **argv)
 {
     struct error error = {0};
     struct arguments arguments = {.level = 19, .n = 10, .files = calloc((size_t)argc + 1, sizeof(char *))};
+    error_keep_streams();
     argp_err_exit_status = EXIT_USAGE;
     if (!arguments.files)
         return EXIT_LACKS;
