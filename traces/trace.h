@@ -78,7 +78,10 @@ bool trace_write(struct trace_writer *writer, const struct op *ops, size_t n, st
 /* Writes the ops that are still gathered as a block of their own, so that they are kept if the writing process is killed. */
 bool trace_flush(struct trace_writer *writer, struct error *error);
 
-/* Ends the file whole, and frees the writer whatever happens. */
+/* What comes is not all: the file is to have no end mark, as one that was cut off. */
+void trace_cut_off(struct trace_writer *writer);
+
+/* Ends the file whole, and frees the writer whatever happens. False: *error, or an error that was told before. */
 bool trace_finish(struct trace_writer *writer, struct error *error);
 
 #endif

@@ -23,11 +23,16 @@ struct trace_writer {
     uint32_t n[COLUMNS]; /* values gathered; n[COLUMN_KIND] is the ops */
     uint64_t *values[COLUMNS];
     uint8_t *out; /* a block being put together */
+    bool cut_off; /* there will be no end mark */
+    bool failed;  /* nor anything else */
 };
 
 static bool put(struct trace_writer *writer, const void *bytes, size_t n, struct error *error)
 {
-    return write_all(writer->fd, bytes, n) ||
+    if (writer->failed)
+        return false;
+    writer->failed = !write_all(writer->fd, bytes, n);
+    return !writer->failed ||
            error_set(error, EXIT_LACKS, "%s: cannot be written at op %llu: %s; what is there so far is readable",
                      writer->path, (unsigned long long)writer->first_op, strerror(errno));
 }
@@ -199,10 +204,15 @@ bool trace_flush(struct trace_writer *writer, struct error *error)
     return !writer->n[COLUMN_KIND] || write_block(writer, error);
 }
 
+void trace_cut_off(struct trace_writer *writer)
+{
+    writer->cut_off = true;
+}
+
 bool trace_finish(struct trace_writer *writer, struct error *error)
 {
-    bool done = trace_flush(writer, error);
-    if (done) {
+    bool done = trace_flush(writer, error) && !writer->failed;
+    if (done && !writer->cut_off) {
         put_block_header(writer, FORMAT_END_MAGIC, 0, 0);
         done = put(writer, writer->out, FORMAT_BLOCK_BYTES, error);
     }

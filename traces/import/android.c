@@ -59,12 +59,12 @@ static bool take_operands(const char **at, const char *end, enum verb verb, stru
     return (verb != CALLOC && verb != MEMALIGN) || next_decimal(at, end, &o->b);
 }
 
-/* Nothing, or a start and an end time. */
-static bool take_times(const char **at, const char *end, uint64_t *start, bool *there)
+/* Nothing, or a start and an end time; of the end of a thread one time is enough. */
+static bool take_times(const char **at, const char *end, enum verb verb, uint64_t *start, bool *there)
 {
     uint64_t stop;
     *there = next_decimal(at, end, start);
-    if (*there && !next_decimal(at, end, &stop))
+    if (*there && !next_decimal(at, end, &stop) && verb != THREAD_DONE)
         return false;
     take_blanks(at, end);
     return *at == end;
@@ -79,7 +79,7 @@ static bool sniff(const char *line, size_t length, uint32_t *flags)
     bool timed;
     if (!take_head(&line, end, &tid, &verb))
         return false;
-    if (take_operands(&line, end, verb, &operands) && take_times(&line, end, &start, &timed) && timed)
+    if (take_operands(&line, end, verb, &operands) && take_times(&line, end, verb, &start, &timed) && timed)
         *flags |= TRACE_TIME;
     return true;
 }
@@ -143,13 +143,15 @@ static enum import_result parse(struct import *import, const char *line, size_t 
     if (tid > UINT32_MAX)
         return IMPORT_BAD;
     *wrong = "operands that do not fit the operation";
-    if (!take_operands(&line, end, verb, &operands) || !take_times(&line, end, &start, &timed))
+    if (!take_operands(&line, end, verb, &operands) || !take_times(&line, end, verb, &start, &timed))
         return IMPORT_BAD;
     op->thread = (uint32_t)tid;
-    if (timed && import->base.info.flags & TRACE_TIME) {
-        if (import->first_time == MAP_NONE)
+    if (import->base.info.flags & TRACE_TIME) {
+        if (timed && import->first_time == MAP_NONE)
             import->first_time = start;
-        op->time = start > import->first_time ? start - import->first_time : 0;
+        if (timed)
+            import->last_time = start > import->first_time ? start - import->first_time : 0;
+        op->time = import->last_time; /* older recordings have none for the end of a thread */
     }
     return make_op(import, op, verb, &operands, wrong);
 }
@@ -179,7 +181,7 @@ static const char *print(FILE *out, const struct op *op, uint32_t flags)
         fprintf(out, "thread_done 0x0");
     }
     if (flags & TRACE_TIME)
-        fprintf(out, " %llu %llu", time, time);
+        fprintf(out, op->kind == OP_THREAD_END ? " %llu" : " %llu %llu", time, time);
     putc('\n', out);
     return NULL;
 }

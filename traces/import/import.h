@@ -18,6 +18,7 @@ struct import {
     uint64_t line;       /* the number of the line in hand, from 1 */
     uint64_t next_block; /* allocations so far */
     uint64_t first_time; /* of the recording's clock; MAP_NONE before the first */
+    uint64_t last_time;  /* since then, of the latest op that has one */
     struct map live;     /* address to block, for formats that name blocks by address */
 };
 

@@ -341,6 +341,8 @@ void image_finish(struct image *image, struct error *error)
     for (unsigned i = 0; i < image->nrings; i++)
         image->counts.broken += image->rings[i]->broken;
     write_ops(image, error);
+    if (image->writer && image->failed)
+        trace_cut_off(image->writer);
     if (image->writer && !trace_finish(image->writer, error))
         failed(image);
     image->writer = NULL;

@@ -315,7 +315,8 @@ static void free_slots(struct recording *recording, const struct image *image)
     }
 }
 
-static void end_image(struct recording *recording, unsigned k, struct error *error)
+/* over: no thread of it lives, so that its slots are free for others. */
+static void end_image(struct recording *recording, unsigned k, bool over, struct error *error)
 {
     struct image *image = recording->images[k].image;
     image_finish(image, error);
@@ -327,7 +328,8 @@ static void end_image(struct recording *recording, unsigned k, struct error *err
     totals->counts.gaps += counts->gaps;
     totals->counts.broken += counts->broken;
     totals->files += counts->ops > 0;
-    free_slots(recording, image);
+    if (over)
+        free_slots(recording, image);
     image_free(image);
     recording->images[k] = recording->images[--recording->nimages];
 }
@@ -344,7 +346,7 @@ static void tick(struct recording *recording, struct error *error)
             continue;
         while (look_for_slots(recording, error)) /* threads that began and ended since the last look */
             ;
-        end_image(recording, k, error);
+        end_image(recording, k, true, error);
     }
 }
 
@@ -426,7 +428,7 @@ struct recording_totals recording_close(struct recording *recording, struct erro
     while (look_for_slots(recording, error))
         ;
     while (recording->nimages > 0)
-        end_image(recording, 0, error);
+        end_image(recording, 0, false, error);
     recording->totals.lost_threads = atomic_load(&recording->session->lost_threads);
     recording->totals.dropped = atomic_load(&recording->session->dropped);
     const struct recording_totals totals = recording->totals;

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,14 +57,19 @@ static bool find_session(void)
     return true;
 }
 
-/* Maps a part of the session. NULL: it cannot be had. */
+/* Maps a part of the session. NULL: it cannot be had. The size of the file tells it from another's: when the recorder
+ * is gone, its process number may be that of a program with a file of its own at that descriptor. Without open() and
+ * close(), as a thread that is cancelled ends in these, and would leave the lock taken. */
 static void *map_session(uint64_t offset, size_t bytes)
 {
-    const int fd = open(session_path, O_RDWR | O_CLOEXEC);
+    struct stat status;
+    void *map = MAP_FAILED;
+    const int fd = (int)syscall(SYS_openat, AT_FDCWD, session_path, O_RDWR | O_CLOEXEC | O_LARGEFILE);
     if (fd < 0)
         return NULL;
-    void *map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
-    close(fd);
+    if (fstat(fd, &status) == 0 && (uint64_t)status.st_size == ring_offset(SESSION_SLOTS))
+        map = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)offset);
+    syscall(SYS_close, fd);
     if (map == MAP_FAILED)
         return NULL;
     madvise(map, bytes, MADV_DONTFORK);

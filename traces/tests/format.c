@@ -3,12 +3,14 @@
  * is damaged, or made to do harm, is refused with the place.
  */
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include <cmocka.h>
 #include <zstd.h>
@@ -366,14 +368,55 @@ static void test_writer_refuses(void **state)
     assert_int_equal(error.code, EXIT_LACKS);
 }
 
+/* A file that lacks something says so, also when the disk has room again at the end. */
+static void test_what_lacks_ops_has_no_end_mark(void **state)
+{
+    struct error error = {0};
+    struct trace_info info;
+    struct file file = file_new();
+    (void)state;
+    random_ops(ops, MANY, 0, 5);
+    struct trace_writer *writer = trace_create(file.path, 0, "", 1, &error);
+    assert_true(trace_write(writer, ops, 100, &error));
+    trace_cut_off(writer);
+    assert_true(trace_finish(writer, &error));
+    assert_int_equal(read_ops(file.path, back, MANY, &info, &error), 100);
+    assert_true(info.truncated);
+    assert_int_equal(error.code, EXIT_DONE);
+
+    struct rlimit limit, little = {.rlim_cur = 1000};
+    void (*before)(int) = signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    little.rlim_max = limit.rlim_max;
+    writer = trace_create(file.path, 0, "", 1, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &little), 0);
+    const bool written = trace_write(writer, ops, MANY, &error);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    signal(SIGXFSZ, before);
+    assert_false(written);
+    assert_int_equal(error.code, EXIT_LACKS);
+    assert_false(trace_finish(writer, &error));
+    error = (struct error){0};
+    read_ops(file.path, back, MANY, &info, &error);
+    assert_true(info.truncated);
+    assert_int_equal(error.code, EXIT_DONE);
+    file_close(&file);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_round_trips),        cmocka_unit_test(test_meta),
-        cmocka_unit_test(test_every_byte),         cmocka_unit_test(test_cut_off_everywhere),
-        cmocka_unit_test(test_the_cut_is_told),    cmocka_unit_test(test_damage_everywhere),
-        cmocka_unit_test(test_hostile_fields),     cmocka_unit_test(test_bomb),
-        cmocka_unit_test(test_data_after_the_end), cmocka_unit_test(test_writer_refuses),
+        cmocka_unit_test(test_round_trips),
+        cmocka_unit_test(test_meta),
+        cmocka_unit_test(test_every_byte),
+        cmocka_unit_test(test_cut_off_everywhere),
+        cmocka_unit_test(test_the_cut_is_told),
+        cmocka_unit_test(test_damage_everywhere),
+        cmocka_unit_test(test_hostile_fields),
+        cmocka_unit_test(test_bomb),
+        cmocka_unit_test(test_data_after_the_end),
+        cmocka_unit_test(test_writer_refuses),
+        cmocka_unit_test(test_what_lacks_ops_has_no_end_mark),
     };
     return cmocka_run_group_tests_name("format", tests, NULL, NULL);
 }

@@ -90,10 +90,14 @@ static void test_android_times(void **state)
     static const struct op expected[] = {
         {.kind = OP_MALLOC, .thread = 1, .block = 0, .size = 8},
         {.kind = OP_FREE, .thread = 1, .block = 0, .time = 250},
+        {.kind = OP_THREAD_END, .thread = 1, .block = TRACE_NULL, .time = 300},
+        {.kind = OP_THREAD_END, .thread = 3, .block = TRACE_NULL, .time = 300},
         {.kind = OP_FREE, .thread = 2, .block = TRACE_NULL},
     };
     (void)state;
-    gives("1: malloc 0x10 8 1000 1010\n1: free 0x10 1250 1260\n2: free 0x0 900 910\n", expected, 3, 0, "");
+    gives("1: malloc 0x10 8 1000 1010\n1: free 0x10 1250 1260\n1: thread_done 0x0 1300\n3: thread_done 0x0\n"
+          "2: free 0x0 900 910\n",
+          expected, 5, 0, "");
     assert_int_equal(info.flags, TRACE_TIME);
 }
 
