@@ -204,5 +204,7 @@ class Board:
         return bool(answer["stopped"])
 
     def clean(self, sweep: str, keep: str) -> None:
-        """Removes what is ours but what is to be kept, unless somebody is at work with it."""
-        self.ask("clean", sweep, keep)
+        """Removes what is ours but what is to be kept. Problem when somebody is at work with it."""
+        answer = self.ask("clean", sweep, keep)
+        if answer["lock"]:
+            raise self.busy(answer)

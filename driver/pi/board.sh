@@ -180,7 +180,10 @@ tune() {
 restore() {
     [ -f settings ] || return 0
     while read -r path before; do
-        write_as_root "$path" "$before"
+        case $path in # somebody else may have written the file
+            *..*) ;;
+            /sys/devices/system/cpu/cpu*/cpufreq/scaling_governor | /proc/sys/kernel/perf_*) write_as_root "$path" "$before" ;;
+        esac
     done <settings
     rm -f settings
 }
@@ -242,7 +245,11 @@ start() { # SWEEP WHO TUNE JOB...
     name=$1 who=$2 tune=$3
     shift 3
     for job; do # what was killed is tried again
-        case $(ended "$sweep/$job") in 0 | 1 | 4 | '') ;; *) rm -f "$sweep/$job"/ended.* ;; esac
+        case $(ended "$sweep/$job") in
+            0 | 1 | '') ;;
+            4) cat "$sweep/$job"/rows.* 2>/dev/null | grep -q . || rm -f "$sweep/$job"/ended.* ;; # without a row
+            *) rm -f "$sweep/$job"/ended.* ;;
+        esac
     done
     printf '%s\n' "$@" >"$sweep/queue"
     command -v setsid >/dev/null && detach=setsid || detach='nohup'
@@ -295,6 +302,8 @@ settle() { # NEW: what is there already stays, as it may be in use
 }
 
 clean() { # SWEEP KEEP: a sweep called "any" is all of them
+    tries=0 # its last job has ended, and it may be at putting settings back
+    while lock_is_live && [ "$(value "$LOCK" sweep)" = "$1" ] && [ $((tries += 1)) -le 30 ]; do sleep 1; done
     if lock_is_live && [ "$(value "$LOCK" dir)" = "$PWD" ]; then
         owner
         return

@@ -40,6 +40,12 @@ def summary(rows: Sequence[dict[str, Any]]) -> str:
     return ", ".join(told)
 
 
+def _reason(answer: Answer) -> str:
+    """The last that a replay said, "" where it said nothing."""
+    said = [line for line in answer.values.get("log", []) if "--help" not in line]
+    return said[-1] if said else ""
+
+
 class Stopped(Exception):
     """The user wants no more of it."""
 
@@ -100,6 +106,7 @@ class Follower:
     def start(self) -> None:
         """Begins what is not at work yet."""
         names = [job.name for job in self.left]
+        self.sweep.begin()
         taken = self._patiently(lambda: self.board.start(self.sweep.name, self.settings.tune, names))
         if taken:
             self._say(f"took over the lock of {taken}: whoever had it is gone")
@@ -136,7 +143,6 @@ class Follower:
     def _ended(self, job: Job, answer: Answer) -> None:
         """Problem when a job has ended without having written all its rows."""
         code = answer["ended"]
-        said = [line for line in answer.values.get("log", []) if "--help" not in line]
         if code in FINE:
             return
         if code == "full":
@@ -144,7 +150,7 @@ class Follower:
         if int(code) > 128:
             raise Problem(EXIT_LACKS, f"{job.trace}: replay was killed by signal {int(code) - 128} there; is its memory enough?")
         fit = int(code) if int(code) in (EXIT_USAGE, EXIT_INPUT) else EXIT_LACKS
-        raise Problem(fit, f"{job.trace}: {said[-1] if said else f'replay ended with {code}'}")
+        raise Problem(fit, f"{job.trace}: {_reason(answer) or f'replay ended with {code}'}")
 
     def fetch(self, job: Job) -> None:
         """Follows a job to its end, and lands it. Problem when it failed there."""
@@ -161,6 +167,8 @@ class Follower:
             self._tell(job, part, answer)
             if answer["ended"]:
                 self._ended(job, answer)
+                if not part.exists():
+                    raise Problem(EXIT_LACKS, f"{job.trace}: {_reason(answer) or 'it has no row'}")
                 if end != answer.number("bytes"):
                     raise Problem(EXIT_LACKS, f"{job.trace}: its last row is cut off")
                 self._land(job, part)

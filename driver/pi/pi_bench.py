@@ -10,6 +10,7 @@ import argparse
 import getpass
 import hashlib
 import os
+import posixpath
 import re
 import shlex
 import signal
@@ -31,6 +32,7 @@ from driver.pi.sweep import STATE, Settings, Sweep, make_jobs
 from driver.pi.words import Full, Problem, count_text, say, size_text
 
 SOURCE = Path(__file__).resolve().parents[2]
+OURS = ".heapbench"  # the directory on a board that nothing but this makes, so that all in it may be removed
 LOGIN = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.%-]*@)?[A-Za-z0-9_:][A-Za-z0-9_.:%-]*")  # also safe as part of a file's name
 
 
@@ -58,7 +60,7 @@ def _parser() -> Parser:
         default="nothing",
         help="what stays on the board: nothing; files, the program and traces, for the next time; all, results and logs too (%(default)s)",
     )
-    parser.add_argument("--directory", default=".heapbench", metavar="DIR", help="ours on the board (%(default)s in the home directory)")
+    parser.add_argument("--directory", default=OURS, metavar="DIR", help=f"where {OURS} is made on the board (the home directory)")
     parser.add_argument("--replay", type=Path, metavar="FILE", help="the program for the boards, instead of one built for them")
     parser.add_argument("--no-tune", action="store_true", help="leave governor and sysctl as they are")
     parser.add_argument("--no-report", action="store_true", help="no pictures and no page at the end")
@@ -114,10 +116,10 @@ class Run:
         self.complete = False  # all jobs of all kinds of boards are done
         who = f"{getpass.getuser()}@{os.uname().nodename}"
         ssh = shlex.split(options.ssh)
-        self.boards = [Board(Link(login, ssh, sockets), options.directory, who) for login in logins]
-        self.settings = Settings(
-            ssh, options.directory, str(options.output), str(sockets), who, not options.no_tune, options.every, 0
-        )
+        is_ours = posixpath.basename(options.directory.rstrip("/")) == OURS
+        directory = options.directory if is_ours else posixpath.join(options.directory, OURS)
+        self.boards = [Board(Link(login, ssh, sockets), directory, who) for login in logins]
+        self.settings = Settings(ssh, directory, str(options.output), str(sockets), who, not options.no_tune, options.every, 0)
 
     # ---- Everything that can go wrong on one board, said in one place ----
 
@@ -193,33 +195,36 @@ class Run:
         if self.stop.is_set():
             raise Stopped
         if not ready:
-            sweep.forget_unless_begun()
+            if not sweep.begun():
+                sweep.forget()
             return
         todo = sweep.open_jobs()
         if len(todo) < len(sweep.jobs):
             say(kind, f"goes on where it stopped: {len(sweep.jobs) - len(todo)} of {count_text(len(sweep.jobs), 'job')} done")
         if len(ready) > 1:
-            codes = fleet.do_sweep(sweep, ready, self.stop)
+            codes, left = fleet.do_sweep(sweep, ready, self.stop)
             self.problems += [Problem(code, "said where it happened") for code in codes]
-            ready = [board for board in ready if not fleet.lost(sweep, board)]
-        elif todo:
-            self.problems += Follower(ready[0], sweep, self.stop).do(todo)
-        self._finish(kind, sweep, ready)
+        else:
+            left = ready
+            self.problems += Follower(ready[0], sweep, self.stop).do(todo) if todo else []
+        self._finish(kind, sweep, left, len(left) == len(boards))
 
-    def _finish(self, kind: str, sweep: Sweep, boards: Sequence[Board]) -> None:
-        """Leaves the boards as they were, and puts the results where they belong."""
+    def _finish(self, kind: str, sweep: Sweep, boards: Sequence[Board], all_there: bool) -> None:
+        """Leaves the boards as they were, and puts the results where they belong. What could not be left so may be at
+        work still: then the same command is to find it."""
         self.files.update(sweep.publish_all())
         self.statuses.update(sweep.counts())
         left = sweep.open_jobs()
         if left:
             what = ", ".join(job.trace for job in left[:5]) + (", …" if len(left) > 5 else "")
             say(kind, f"{count_text(len(left), 'job')} not done: {what}")
+        before = len(self.problems)
         for board in boards:
             self._guarded(board.name, board.clean, sweep.name, self.options.keep)
-        if left:
+        if left and all_there and len(self.problems) == before:
             sweep.drop_parts()
-            sweep.forget_unless_begun()
-        else:
+            sweep.forget_unless_landed()
+        elif not left:
             sweep.forget()
             self.finished.append(kind)
 
@@ -230,6 +235,10 @@ class Run:
         kinds: dict[str, dict[Board, Facts]] = {}
         for board, facts in found.items():
             kinds.setdefault(facts.kind, {})[board] = facts
+        hostnames = [facts.answer["hostname"] for facts in found.values()]
+        for name in dict.fromkeys(name for name in hostnames if hostnames.count(name) > 1):
+            boards = " and ".join(board.name for board, facts in found.items() if facts.answer["hostname"] == name)
+            say(boards, f"all call themselves {name}, and stand as one in the results: hostnamectl set-hostname tells them apart")
         named = {", ".join(board.name for board in kinds[kind]): kinds[kind] for kind in kinds}
         if not self.stop.is_set():
             self._all_at_once([partial(self._guarded, name, self._do_kind, name, boards) for name, boards in named.items()])

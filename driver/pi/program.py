@@ -20,8 +20,9 @@ BUILD = Path(sys.argv[0]).resolve().parent.parent.parent  # this program is driv
 BUILD_THERE = """
 set -e
 mkdir -p "$1"
-work=$(mktemp -d "$1/build.XXXXXX")
-trap 'rm -rf "$work"; rmdir "$1" 2>/dev/null || :' EXIT
+home=$(cd "$1" && pwd)
+work=$(mktemp -d "$home/build.XXXXXX")
+trap 'cd /; rm -rf "$work"; rmdir "$home" 2>/dev/null || :' EXIT
 tar -xzf - -C "$work"
 cd "$work"/*/
 { ./configure --quiet && make -s driver/build.h && make -s replay; } >&2

@@ -18,6 +18,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from io import FileIO
 from pathlib import Path
 from typing import Any
 
@@ -81,6 +82,28 @@ def make_jobs(program: bytes, traces: Sequence[str], options: Sequence[str]) -> 
 def rows_of(data: bytes) -> Iterator[dict[str, Any]]:
     """The rows in lines of JSON."""
     return (json.loads(line) for line in data.splitlines() if line.strip())
+
+
+def _begun(before: bytes, data: bytes) -> int:
+    """How many bytes of the end of it are the first lines of data: what was written of it when the power went."""
+    begin, end, found = 0, data.find(b"\n") + 1, 0
+    while begin < end <= len(before):
+        if before.endswith(data[begin:end]) and before.endswith(data[:end]):
+            found = end
+        begin, end = end, data.find(b"\n", end) + 1
+    return found
+
+
+def _append(file: FileIO, data: bytes, end: int) -> None:
+    """Writes all of it, or where that cannot be done nothing."""
+    rest = memoryview(data)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError:
+        file.truncate(end)
+        raise
 
 
 class Sweep:
@@ -173,15 +196,16 @@ class Sweep:
             return None
         path = Path(self.settings.results) / f"{host}.jsonl"
         try:
-            with path.open("a+b") as file:
+            with path.open("a+b", buffering=0) as file:
                 fcntl.flock(file, fcntl.LOCK_EX)
                 file.seek(0)
                 before = file.read()
-                file.truncate(before.rfind(b"\n") + 1)  # a line that was being written when the power went
+                end = before.rfind(b"\n") + 1  # beyond it is a line that was being written when the power went
                 if data not in before:
-                    file.write(data)
-                    file.flush()
-                    os.fsync(file.fileno())
+                    end -= _begun(before[:end], data)
+                file.truncate(end)
+                if data not in before:
+                    _append(file, data, end)
         except OSError as error:
             raise Problem(EXIT_LACKS, f"{path}: cannot be written: {error.strerror}; nothing is lost") from None
         return path
@@ -205,9 +229,17 @@ class Sweep:
         paths = [self.publish(job) for job in self.jobs if self.is_done(job)]
         return sorted({path for path in paths if path is not None})
 
-    def forget_unless_begun(self) -> None:
-        """Where nothing has come of it, there is nothing to go on with."""
-        if not any(self.directory.glob("*.part")) and len(self.open_jobs()) == len(self.jobs):
+    def begin(self) -> None:
+        """Notes that a board may be at work with it from now on."""
+        (self.directory / "begun").touch()
+
+    def begun(self) -> bool:
+        """Whether it may be, or was."""
+        return (self.directory / "begun").exists()
+
+    def forget_unless_landed(self) -> None:
+        """Where nothing has come of it, and no board is at work, there is nothing to go on with."""
+        if len(self.open_jobs()) == len(self.jobs):
             self.forget()
 
     def forget(self) -> None:

@@ -71,6 +71,27 @@ def bad_input(network, board):
     )
     ok(board.left() == "", "a bad trace: nothing left on the board", board.left())
     network.forget()
+    lacking = network.path("lacking")
+    with open(lacking, "w") as file:
+        file.write("#!/bin/sh\necho 'replay: this one has no mallocs of others' >&2\nexit 4\n")
+    for attempt in ("a replay that ends without a row", "and again"):
+        done = network.pi_bench(board.name, *QUICK, replay=lacking)
+        ok(
+            done.returncode == 4 and "has no mallocs of others" in done.stderr and "Traceback" not in done.stderr,
+            f"{attempt}: exit 4, in its words",
+            f"exit {done.returncode}\n{done.stderr}",
+        )
+    ok(board.left() == "", "a replay that ends without a row: nothing left on the board", board.left())
+    network.forget()
+
+
+def full_directory(network, board):
+    """What is the user's own there stays."""
+    board.do("mkdir -p /mnt/home/stick/bin /mnt/home/stick/traces; echo mine >/mnt/home/stick/bin/mine")
+    done = network.pi_bench(board.name, *QUICK, "--directory=/mnt/home/stick")
+    left = board.do("cd /mnt/home/stick; find . | sort | tr '\n' ' '; rm -r /mnt/home/stick")
+    ok(done.returncode == 0 and left.strip() == ". ./bin ./bin/mine ./traces", "a --directory with files of the user's: they stay, alone", done.stderr + left)
+    network.forget()
 
 
 def full_disk(network):
@@ -111,6 +132,7 @@ with Network() as network:
         known_hosts.write(f"{first.address} {key}")
     first.on()
     bad_input(network, first)
+    full_directory(network, first)
     full_disk(network)
     no_program(network)
 finish()

@@ -1,5 +1,6 @@
 """fleet.py - pi-bench with two boards of one model: GNU parallel gives them the jobs of a sweep, and each is done once."""
 
+import getpass
 import glob
 import os
 
@@ -59,12 +60,13 @@ with Network() as network:
     network.forget()
     boards[1].on()
     ok(network.pi_bench("b2", "--stop").returncode == 0 and boards[1].left() == "", "--stop removes what the lost one had", boards[1].left())
-    process = network.begin("b1", "b2", *sweep(FEWER), *WORK)
+    logins = [f"{getpass.getuser()}@{name}" for name in ("b1", "b2")]
+    process = network.begin(*logins, *sweep(FEWER), *WORK)
     ok(wait_for(lambda: landed(network) >= 3), "the lost one is back: both are at work", network.words())
     interrupt(process)
     before = landed(network)
     ok(0 < before < FEWER, "Ctrl-C in the middle of the sweep", before)
-    done = network.pi_bench("b1", "b2", *sweep(FEWER), *WORK)
+    done = network.pi_bench(*logins, *sweep(FEWER), *WORK)
     ok(done.returncode == 0 and f"{before} of {FEWER} jobs done" in done.stderr, "given again, it goes on where it stopped", done.stderr)
     complete(network, boards, FEWER, "it was interrupted")
     ok(all(board.left() == "" for board in boards), "nothing is left on either", [board.left() for board in boards])

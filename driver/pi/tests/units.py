@@ -2,6 +2,7 @@
 
 import glob
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -123,6 +124,22 @@ def landing():
         sweep.publish_all()
         ok(results.read_bytes() == lines[2] + lines[0] + lines[1], "a job lands once, after the last whole line", results.read_bytes())
         ok(sweep.open_jobs() == jobs[1:] and sweep.counts() == {"done": 2}, "and is done")
+        results.write_bytes(lines[2] + lines[0] + b'{"cut off')
+        sweep.publish_all()
+        ok(results.read_bytes() == lines[2] + lines[0] + lines[1], "what was written of it when the power went is not there twice", results.read_bytes())
+        results.write_bytes(lines[2])
+        limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(lines[2] + lines[0]) + 5, limits[1]))
+        try:
+            sweep.publish_all()
+            ok(False, "results that have no room")
+        except Problem as problem:
+            ok(problem.code == 4, "results that have no room: exit code 4", problem)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        ok(results.read_bytes() == lines[2], "and none of them is there", results.read_bytes())
+        sweep.publish_all()
+        ok(results.read_bytes() == lines[2] + lines[0] + lines[1], "once there is room, all are")
         old = sweep.part(jobs[1], "b1", "1")
         old.write_bytes(lines[0])
         ok(sweep.attempt(jobs[1], "b1") == "1" and sweep.attempt(jobs[1], "b2") == "", "what has come of a job before is known")
