@@ -336,7 +336,7 @@ CLAIMS = [
     Claim(
         "slab-one-size",
         "Slab is the fastest and the least fragmenting for objects of one size.",
-        "Least time above the floor, and least held, of all that serve any size, to 2 %.",
+        "Least time above the floor, and least held, of all that serve any size and free it, to 2 %.",
         _slab_one_size,
     ),
     Claim(
@@ -360,7 +360,8 @@ CLAIMS = [
     Claim(
         "slob",
         "SLOB has the least overhead, and is slow and fragments.",
-        "Holds the least to 5 %, and takes the most time, on the mean of recorded traces.",
+        "Of all that serve any size, but bitmap: holds the least to 5 %, and takes the most time, on the mean of recorded "
+        "traces.",
         _slob,
     ),
     Claim(
@@ -409,7 +410,8 @@ CLAIMS = [
     Claim(
         "raspberry-pi",
         "For a Raspberry Pi kernel: slab in general, SLOB when memory is tight, buddy for real time.",
-        "On the kernel's trace: slab the fastest, slob holds the least, buddy's worst op is the least.",
+        "Of slab, slob, buddy, tlsf and segfit, to 2 %, on the kernel's trace: slab is the fastest, slob holds the "
+        "least, buddy's worst op is the least.",
         _raspberry,
     ),
 ]

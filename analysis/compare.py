@@ -391,7 +391,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = Parser(
         prog="compare",
         description="Tell what changed between two results of ./replay --json.",
-        epilog="Exit status: 0 nothing got worse; 1 something did, or fails now; 2 usage; 3 a bad input file.",
+        epilog="Exit status: 0 nothing got worse; 1 something did, or fails now; 2 usage; 3 a bad input "
+        "file; 4 this machine's Python lacks a module.",
     )
     parser.add_argument("old", type=Path, help="results before (JSON lines)")
     parser.add_argument("new", type=Path, help="results after")

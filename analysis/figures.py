@@ -93,10 +93,10 @@ def largest_of(name: str, op: str) -> Callable[[pd.DataFrame], Figure]:
     """The largest over the runs, with its op."""
 
     def make(rows: pd.DataFrame) -> Figure:
-        values = _values(rows, name)
-        if not values:
+        values = [np.nan if figures.get(name) is None else float(figures[name]) for figures in rows["figures"]]
+        if np.isnan(values).all():
             return _missing(rows, name)
-        place = int(np.argmax(values))
+        place = int(np.nanargmax(values))
         return Figure(values[place], rows_of(rows), note=op_text(rows.iloc[place]["figures"][op]))
 
     return make
@@ -153,12 +153,12 @@ def _latency_columns(unit: str) -> list[Column]:
         "p999": ("p99.9", f"999 of 1000 times a {what} took no longer; median over the runs.", median_of(f"p99_9_{unit}")),
         "own_worst": (
             "own worst",
-            f"The largest of the least time that each {what} took in any run: the allocator's own worst case.",
+            f"The largest of the least time that each {what} took in any run of a sweep: the allocator's own worst case.",
             _own_worst(unit),
         ),
         "seen_worst": (
             "worst seen",
-            f"The slowest {what} of all runs, interrupts and all.",
+            f"The slowest {what} seen, interrupts and all, in the last replay of each run in which all were timed.",
             largest_of(f"max_{unit}", "max_op"),
         ),
     }
@@ -376,7 +376,8 @@ def _line(rows: pd.DataFrame, columns: Sequence[Column]) -> dict[str, Figure]:
 def _not_done(failed: pd.DataFrame, column: Column) -> Figure:
     """A figure that is missing, and why."""
     if len(failed):
-        first = failed.iloc[:1]
+        own = failed[failed["pass"] == column.pass_name]
+        first = (own if len(own) else failed).iloc[:1]
         return Figure(
             np.nan,
             rows_of(first),

@@ -60,12 +60,11 @@ def latex(found: Sequence[Table], captions: dict[str, str]) -> str:
         columns = [column for column in table.columns if column.name in PAPER_COLUMNS]
         lines += [
             r"\begin{table}\centering\small",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             r"\begin{tabular}{l" + "r" * len(columns) + "}",
             r"\toprule",
-        ]
-        lines += [
-            " & ".join(["allocator"] + [tex(f"{column.title} [{table.unit(column)}]") for column in columns])
-            + r" \\",
+            " & ".join(["allocator", *(tex(column.title) for column in columns)]) + r" \\",
+            " & ".join(["", *(tex(f"[{table.unit(column)}]") for column in columns)]) + r" \\",
             r"\midrule",
         ]
         for name, figures in table.lines.items():
@@ -74,7 +73,7 @@ def latex(found: Sequence[Table], captions: dict[str, str]) -> str:
         trace = tex(table.trace)
         lines += [
             r"\bottomrule",
-            r"\end{tabular}",
+            r"\end{tabular}}",
             rf"\caption{{{trace} on {tex(table.host)}, {table.facts['ops']:,} ops.}}",
             r"\end{table}",
             "",

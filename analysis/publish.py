@@ -108,6 +108,11 @@ def _span(least: float, most: float) -> str:
     return " to ".join(texts)
 
 
+def _applies(fact: dict[str, Any], key: str) -> bool:
+    """Whether a row tells this of its machine; by what a machine is emulated only where it is."""
+    return key in fact and (key != "emulated_by" or bool(fact.get("emulated")))
+
+
 def hosts(results: Results) -> Iterator[dict[str, Any]]:
     """Every host with its facts, and how noisy it was found over its sweeps."""
     for name, rows in results.table.groupby("host", sort=False):
@@ -116,11 +121,9 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
         yield {
             "name": name,
             "facts": {
-                title: ", ".join(
-                    dict.fromkeys("unknown" if fact.get(key) is None else str(fact[key]) for fact in facts)
-                )
+                title: ", ".join(dict.fromkeys("unknown" if fact[key] is None else str(fact[key]) for fact in told))
                 for key, title in HOST_FACTS.items()
-                if any(key in fact for fact in facts)
+                if (told := [fact for fact in facts if _applies(fact, key)])
             },
             "pages": ", ".join(dict.fromkeys(pages for pages in rows["pages"] if pages)),
             "noise": f"{_span(min(shares) * 100, max(shares) * 100)} % of a test loop's time went elsewhere, up to "
@@ -129,21 +132,22 @@ def hosts(results: Results) -> Iterator[dict[str, Any]]:
 
 
 def missing(results: Results) -> list[dict[str, str]]:
-    """What was not done, with its reason, once for each allocator and reason."""
+    """What was not done, with its reason, once for each host, allocator and reason."""
     rows = results.table[results.table["status"] != "done"]
-    found: dict[tuple[str, str, str, str], list[str]] = {}
+    found: dict[tuple[str, ...], list[str]] = {}
     for _, row in rows.iterrows():
-        key = (row["allocator"], row["pass"], row["status"], re.sub(r"\d+", "N", row["reason"]))
+        key = (row["host"], row["allocator"], row["pass"], row["status"], re.sub(r"\d+", "N", row["reason"]))
         found.setdefault(key, []).append(f"{row['trace']}: {row['reason']}")
     return [
         {
+            "host": host,
             "allocator": allocator,
             "pass": name,
             "status": status,
             "reason": reasons[0],
             "more": str(len(set(reasons)) - 1),
         }
-        for (allocator, name, status, _), reasons in found.items()
+        for (host, allocator, name, status, _), reasons in found.items()
     ]
 
 

@@ -98,8 +98,9 @@ def looks_of(specs: Iterable[str]) -> dict[str, Look]:
     found: dict[str, Look] = {}
     for spec in specs:
         name = base_name(spec)
-        variant = seen.get(name, 0)
-        seen[name] = variant + 1
+        kind = name if name in LOOKS else ""  # all that are unknown look alike but for this
+        variant = seen.get(kind, 0)
+        seen[kind] = variant + 1
         look = LOOKS.get(name, UNKNOWN)
         if variant:
             look = replace(look, colour=_lighter(look.colour, variant), dash=dashes[variant % len(dashes)])
@@ -117,8 +118,10 @@ TITLE = 26  # letters that a line above a panel has room for
 
 
 def panel_title(axes: Axes, title: str) -> None:
-    """The name of a panel, left above it; a long one, of a model with its options, in two lines."""
-    if len(title) > TITLE:
+    """The name of a panel, left above it; a long one, as of a model with its options, in several lines."""
+    lines = []
+    while len(title) > TITLE:
         cut = max(title.rfind(mark, 0, TITLE) for mark in ": ") + 1 or TITLE
-        title = f"{title[:cut]}\n{title[cut:]}"
-    axes.set_title(title, loc="left", fontweight="bold")
+        lines.append(title[:cut])
+        title = title[cut:]
+    axes.set_title("\n".join([*lines, title]), loc="left", fontweight="bold")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -23,7 +24,9 @@ Row = tuple[str, int]  # a result's file and line
 
 WIDTH = 7.2  # inches: two columns of a paper
 PANEL = 2.1  # inches high
-LEGEND_COLUMNS = 7
+LEGEND_COLUMNS = 7  # at most
+LEGEND_ENTRY, LEGEND_LETTER = 38, 4.2  # points: the mark with the room around it, and a letter of a name
+NARROW = 100  # from the least to the largest of an axis: powers of ten alone may not name two places of it
 PLACES = 6  # of a panel's place in its figure, which is 1 wide and high
 
 
@@ -130,7 +133,25 @@ class Sheet:
             for spec, look in looks.items()
         ]
         handles += list(extra)
-        self.foot.legend(handles=handles, loc="center", ncols=LEGEND_COLUMNS, handlelength=2.6)
+        columns = legend_columns([str(handle.get_label()) for handle in handles])
+        self.foot.legend(handles=handles, loc="center", ncols=columns, handlelength=2.6)
+
+
+def legend_columns(labels: Sequence[str]) -> int:
+    """In how many columns a legend of these names fits into a figure's width; it is filled column by column."""
+    for columns in range(LEGEND_COLUMNS, 1, -1):
+        each, more = divmod(len(labels), columns)
+        ends = list(itertools.accumulate(each + (place < more) for place in range(columns)))
+        parts = [labels[begin:end] for begin, end in zip([0, *ends], ends)]
+        widths = [LEGEND_ENTRY + LEGEND_LETTER * max(map(len, part)) for part in parts if part]
+        if sum(widths) <= WIDTH * 72:
+            return columns
+    return 1
+
+
+def legend_lines(labels: Sequence[str]) -> int:
+    """How many lines that legend has."""
+    return math.ceil(len(labels) / legend_columns(labels))
 
 
 def columns_of(count: int) -> int:
@@ -138,12 +159,12 @@ def columns_of(count: int) -> int:
     return 2 if count == 4 else min(3, count)
 
 
-def sheet(count: int, entries: int, height: float = PANEL, share: bool = True) -> Sheet:
-    """So many panels, each `height` inches high; a legend of so many entries below. Panels share their axes, so that
+def sheet(count: int, legend: int, height: float = PANEL, share: bool = True) -> Sheet:
+    """So many panels, each `height` inches high; a legend of so many lines below. Panels share their axes, so that
     they can be compared by eye."""
     columns = columns_of(count)
     lines = math.ceil(count / columns)
-    below = 0.1 + 0.17 * math.ceil(entries / LEGEND_COLUMNS)
+    below = 0.1 + 0.17 * legend
     figure = plt.figure(figsize=(WIDTH, height * lines + below), layout="constrained")
     top, foot = figure.subfigures(2, 1, height_ratios=[height * lines, below])
     grid = top.subplots(lines, columns, squeeze=False, sharex=share, sharey=share)
@@ -183,7 +204,7 @@ def plain_log(axes: Axes, name: str = "x") -> None:
     axis: Axis = getattr(axes, f"{name}axis")
     low, high = axis.get_view_interval()
     steps = (
-        (1.0,) if high > 50 * low else (1.0, 2.0, 5.0) if high > 4 * low else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
+        (1.0,) if high > NARROW * low else (1.0, 2.0, 5.0) if high > 4 * low else (1.0, 1.5, 2.0, 3.0, 5.0, 7.0)
     )
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(lambda value, _: f"{value:g}")

@@ -87,7 +87,7 @@ def heapmap(results: Results, selection: Selection) -> Picture:
     table = need(table[table["figures"].map(_has_map).astype(bool)], "a heap map", "space")
     name, rows = next(by_trace(table))
     rows = need(_shown(rows, selection), "a heap map of an allocator", "space")
-    page = sheet(len(rows), 15)  # the scale needs the room of as many entries
+    page = sheet(len(rows), 3)  # the scale needs the room of as many lines
     colours = _colours()
     maps = []
     for axes, (_, row) in zip(page.panels, rows.iterrows()):

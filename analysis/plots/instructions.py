@@ -31,7 +31,7 @@ def instructions(results: Results, selection: Selection) -> Picture:
     traces = list(by_trace(table))
     specs = style.order_of(table["allocator"])
     looks = style.looks_of(specs)
-    page = sheet(len(traces), 3, height=0.5 + 0.2 * len(specs))
+    page = sheet(len(traces), 1, height=0.5 + 0.2 * len(specs))
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
         drawn = [

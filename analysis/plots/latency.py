@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 
 from analysis import style
 from analysis.load import CELL, LATENCY_UNITS, Results, latency_unit, of_most_runs
-from analysis.plots.base import Picture, Selection, by_trace, log_axes, need, rows_of, sheet, time_label
+from analysis.plots.base import Picture, Selection, by_trace, legend_lines, log_axes, need, rows_of, sheet, time_label
 
 POINTS = 160  # of a curve: finer than its line is wide
 
@@ -23,9 +23,9 @@ MARKED = 1 / 40  # of the share of one call: how far down the marks of the worst
 AXIS = {"ns": ("time of a call", "ns"), "cycles": ("time of a call", "cycles"), "ns_per_op": ("batch over its ops", "ns")}
 
 
-def _share_above(cell: pd.DataFrame, unit: str) -> tuple[list[float], list[float]]:
+def share_above(cell: pd.DataFrame, unit: str) -> tuple[list[float], list[float]]:
     """Times and the share of all calls of all runs that took longer, at no more than POINTS times evenly spaced by their
-    logarithm; without the last, whose share is nothing."""
+    logarithm. At the last it would be nothing, which has no place on a log axis: it stays as it is until there."""
     counts: Counter[float] = Counter()
     for figures in cell["figures"]:
         for upto, count in figures["histogram"][f"upto_{unit}_and_count"]:
@@ -34,7 +34,10 @@ def _share_above(cell: pd.DataFrame, unit: str) -> tuple[list[float], list[float
     shares = 1 - np.cumsum([counts[time] for time in times]) / sum(counts.values())
     places = np.floor(np.log(np.maximum(times, 1.0) / max(times[0], 1.0)) * POINTS / max(np.log(times[-1]), 1.0))
     kept = np.flatnonzero(np.diff(places, append=np.inf))  # the last of each place, as a step down is read there
-    return [times[at] for at in kept[:-1]], [float(shares[at]) for at in kept[:-1]]
+    if len(kept) < 2:
+        return [], []
+    above = [float(shares[at]) for at in kept[:-1]]
+    return [times[at] for at in kept], [*above, above[-1]]
 
 
 def _panels(table: pd.DataFrame) -> Iterator[tuple[str, str, pd.DataFrame]]:
@@ -51,7 +54,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look
     """The curves of one panel; the share that one call is of all runs, where they end."""
     least_share = 1.0
     for spec, cell in rows.groupby("allocator"):
-        times, shares = _share_above(cell, unit)
+        times, shares = share_above(cell, unit)
         axes.step(times, shares, where="post", color=looks[str(spec)].colour, linestyle=looks[str(spec)].dash)
         calls = sum(count for figures in cell["figures"] for _, count in figures["histogram"][f"upto_{unit}_and_count"])
         least_share = min(least_share, 1 / calls)
@@ -87,7 +90,7 @@ def latency(results: Results, selection: Selection) -> Picture:
         [], [], color="black", marker="o", markerfacecolor="none", linestyle="none", label="own worst case"
     )
     alike = len({unit for _, unit, _ in panels}) == 1
-    page = sheet(len(panels), len(looks) + 1, height=2.4, share=alike)
+    page = sheet(len(panels), legend_lines([*looks, str(worst_mark.get_label())]), height=2.4, share=alike)
     ends = []
     for axes, (name, unit, rows) in zip(page.panels, panels):
         style.panel_title(axes, name)
@@ -104,9 +107,9 @@ def latency(results: Results, selection: Selection) -> Picture:
     batches = sorted({figures.get("batch_ops", 1) for figures in table["figures"]} - {1})
     caption = (
         f"Share of calls that took longer than a time, n = {n} runs together, interrupts and the clock's own cost "
-        f"included; a time may be read up to {error * 100:.2g} % too high. Hollow marks below the curves: the worst case "
-        "of the allocator itself, the largest over all ops of the least time that the op took in any run, where there "
-        "are two or more; their height only keeps them apart."
+        f"included; a time may be read up to {error * 100:.2g} % too high; a curve ends at the slowest. "
+        "Hollow marks below the curves: the worst case of the allocator itself, the largest over all ops of the least "
+        "time that the op took in any run, where there are two or more; their height only keeps them apart."
     )
     if batches:
         numbers = " or ".join(map(str, batches))

@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 
 from analysis import style
 from analysis.load import Results
-from analysis.plots.base import Picture, Selection, by_trace, need, rows_of, sheet
+from analysis.plots.base import Picture, Selection, by_trace, legend_lines, need, rows_of, sheet
 
 MIB = 1 << 20
 THIN = 0.7  # points: touched, where held is not known
@@ -41,7 +41,7 @@ def memory(results: Results, selection: Selection) -> Picture:
     if extra:
         extra.append(Line2D([], [], color="black", linewidth=THIN, label="thin: touched"))
     extra.append(Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)"))
-    page = sheet(len(traces), len(held) + len(extra), share=False)
+    page = sheet(len(traces), legend_lines([*style.order_of(held), *(str(line.get_label()) for line in extra)]), share=False)
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
         for _, row in rows.iterrows():
@@ -90,7 +90,7 @@ def fragmentation(results: Results, selection: Selection) -> Picture:
     table = need(table.assign(parts=parts)[parts.notna()], "the bytes in free blocks at the peak", "space")
     traces = list(by_trace(table))
     specs = style.order_of(table["allocator"])
-    page = sheet(len(traces), len(PARTS), height=0.55 + 0.16 * len(specs))
+    page = sheet(len(traces), 1, height=0.55 + 0.16 * len(specs))
     most = 0.0
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)

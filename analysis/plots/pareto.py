@@ -7,7 +7,7 @@ from matplotlib.lines import Line2D
 
 from analysis import statistics, style, summary
 from analysis.load import Results
-from analysis.plots.base import NothingToShow, Picture, Selection, plain_log, rows_of, sheet
+from analysis.plots.base import NothingToShow, Picture, Selection, legend_lines, plain_log, rows_of, sheet
 
 HIGHEST = 2.2  # touched over live; the axis is linear, so that the useful ones are told apart
 
@@ -26,17 +26,30 @@ def pareto(results: Results, selection: Selection) -> Picture:
         columns = study.axes()
         table = study.table.dropna(subset=columns)
         kept = summary.pareto(table, columns)
-        table = table[table["memory"] <= HIGHEST]
+        table = table[(table["memory"] <= HIGHEST) & (table["time"] > 0)]
         if len(table) > 1:
             found.append((study, columns, kept, table))
     if not found:
         raise NothingToShow(
-            "no trace has time, memory and worst case; measure with ./replay --passes=space,throughput,latency"
+            "no trace has time, memory and worst case, of two runs at least, of two allocators; measure with "
+            "./replay --passes=space,throughput,latency"
         )
     several = len({study.host for study, *_ in found}) > 1 or any(study.emulated for study, *_ in found)
     specs = style.order_of(spec for *_, table in found for spec in table.index)
     looks = style.looks_of(specs)
-    page = sheet(len(found), len(specs) + 2, height=2.3)
+    marks = [
+        Line2D([], [], color="black", marker="o", linestyle="none", label="in the Pareto set"),
+        Line2D(
+            [],
+            [],
+            color="black",
+            marker="o",
+            markerfacecolor="none",
+            linestyle="none",
+            label="bettered in all",
+        ),
+    ]
+    page = sheet(len(found), legend_lines([*specs, *(str(mark.get_label()) for mark in marks)]), height=2.3)
     for axes, (study, columns, kept, table) in zip(page.panels, found):
         name = study.trace.removesuffix(".trace")
         style.panel_title(axes, f"{name} on {study.host}" if several else name)
@@ -57,26 +70,16 @@ def pareto(results: Results, selection: Selection) -> Picture:
             )
         plain_log(axes)
         axes.set_xlabel("time above the floor [ns/op]" + (", emulated" if study.emulated else ""))
-    page.panels[0].set_ylim(0.95, HIGHEST)
+    least = min(float(table["memory"].min()) for *_, table in found)
+    page.panels[0].set_ylim(min(1, least) - 0.05, HIGHEST)
     page.label_height("touched / live")
-    marks = [
-        Line2D([], [], color="black", marker="o", linestyle="none", label="in the Pareto set"),
-        Line2D(
-            [],
-            [],
-            color="black",
-            marker="o",
-            markerfacecolor="none",
-            linestyle="none",
-            label="bettered in all",
-        ),
-    ]
     page.legend(specs, lines=False, extra=marks)
     worst_words = " or ".join(sorted({summary.AXES[columns[2]][0] for _, columns, *_ in found}))
     caption = (
         "Time above the floor (median over runs) against the peak of touched pages over the peak of live bytes; left and "
         f"low is good. The larger the mark, the worse the worst case ({worst_words}; logarithmic, least to most of the "
-        f"panel). Allocators that touch more than {HIGHEST} times what is live are left out. Filled: no other allocator is better in one of the three and no worse in the others."
+        f"panel). Allocators that touch more than {HIGHEST} times what is live, or take no longer than the floor, are left "
+        "out. Filled: no other allocator is better in one of the three and no worse in the others."
     )
     rows = chosen.table[
         (chosen.table["status"] == "done")

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 
 from analysis import style
 from analysis.load import Results, figure_at
-from analysis.plots.base import NothingToShow, Picture, Selection, log_axes, plain_log, rows_of, sheet
+from analysis.plots.base import NARROW, NothingToShow, Picture, Selection, legend_lines, log_axes, plain_log, rows_of, sheet
 
 # Each panel: its title, the pass, the unit, and where the figure stands in a row.
 PANELS = (
@@ -20,7 +20,6 @@ PANELS = (
     ("time per op", "throughput", "ns", ("ns_per_op",)),
     ("touched over live", "space", "peaks", ("touched_peak_per_requested_peak",)),
 )
-NARROW = 50  # from the least to the largest of an axis: decades alone would not name two places of it
 GROWS = re.compile(r":(live|ops)=\d+")  # what differs between the sizes of one model
 
 
@@ -41,9 +40,9 @@ def _draw(axes: Axes, rows: pd.DataFrame, looks: dict[str, style.Look]) -> None:
         look, medians = looks[str(spec)], mine.groupby("live")["value"].median()
         axes.plot(medians.index, medians, color=look.colour, marker=look.marker, linestyle=look.dash)
     log_axes(axes, "x", "y")
-    low, high = axes.get_ylim()
-    if high < NARROW * low:
-        plain_log(axes, "y")
+    for name, (low, high) in (("x", axes.get_xlim()), ("y", axes.get_ylim())):
+        if high < NARROW * low:
+            plain_log(axes, name)
     axes.set_xlabel("live blocks")
 
 
@@ -66,7 +65,7 @@ def scaling(results: Results, selection: Selection) -> Picture:
     several = len({(host, model) for _, host, model, _ in drawn}) > 1
     specs = style.order_of(spec for *_, rows in drawn for spec in rows["allocator"])
     looks = style.looks_of(specs)
-    page = sheet(len(drawn), len(specs), share=False)
+    page = sheet(len(drawn), legend_lines(specs), share=False)
     for axes, (title, host, model, rows) in zip(page.panels, drawn):
         style.panel_title(axes, f"{model} on {host}: {title}" if several else title)
         _draw(axes, rows, looks)

@@ -24,8 +24,8 @@ def throughput(results: Results, selection: Selection) -> Picture:
             & everything["host"].isin(rows["host"])
             & (everything["spec"] == FLOOR)
         ]
-        if len(floor):
-            axes.axvline(floor["value"].median(), color="black", linestyle="--", linewidth=0.8)
+        for _, own in floor.groupby("allocator"):  # that of each way of touching
+            axes.axvline(own["value"].median(), color="black", linestyle="--", linewidth=0.8)
         bars: list[tuple[int, float, float, str]] = []
         for spec, cell in rows.groupby("allocator"):
             interval = statistics.median_interval(cell["value"].to_numpy())

@@ -23,6 +23,8 @@ import pandas as pd  # noqa: E402
 
 from analysis import latex  # noqa: E402
 from analysis.answer import sentences  # noqa: E402
+from analysis.figures import tables  # noqa: E402
+from analysis.load import load  # noqa: E402
 from analysis.summary import Study  # noqa: E402
 
 
@@ -155,6 +157,10 @@ ok(
     tex.count("\\toprule") == tex.count("\\bottomrule") == tex.count("\\begin{tabular}") > 0,
     "the LaTeX fragment has its tables",
 )
+ok(
+    tex.count("\\resizebox{") == tex.count("\\end{tabular}}") == tex.count("\\begin{tabular}"),
+    "none of them wider than the text",
+)
 drawn = [line.split("{")[-1].rstrip("}") for line in tex.splitlines() if "includegraphics" in line]
 there = [name for name in drawn if os.path.exists(os.path.join(work.name, "tex", name))]
 ok(len(drawn) >= 5 and there == drawn, "and the pictures it includes", drawn)
@@ -186,6 +192,36 @@ ok(
     "out of memory &amp; &lt;b&gt;sad" in text,
     "an allocator that failed is there with its reason, its words no markup",
 )
+ok(("emulated by" in text) == bool(rows[0]["host"]["emulated"]), "by what it is emulated stands where a machine is")
+here = [row for row in [*rest, *failed] if row["pass"] == "throughput"]
+there = [{**row, "host": {**row["host"], "name": "elsewhere"}} for row in here]
+publish(written(here + there), "--output=hosts.html")
+with open(os.path.join(work.name, "hosts.html"), encoding="utf-8") as file:
+    both = file.read()
+ok(
+    f"slob on {rows[0]['host']['name']}" in both and "slob on elsewhere" in both,
+    "of several hosts it says on which one it failed",
+)
+
+# One that failed in two passes; and a slowest call that was less than a step of the clock.
+twice = [
+    {**row, "status": "failed", "reason": f"in {row['pass']}", "figures": None} if row["allocator"]["spec"] == "slob" else row
+    for row in rows
+]
+(table,) = tables(load([written(twice)]), sorted)
+ok(
+    all(f"in {name}" in table.lines["slob"][column].note for name, column in (("throughput", "time"), ("space", "held"))),
+    "of an allocator that failed in two passes each figure has the reason of its own",
+    {name: figure.note for name, figure in table.lines["slob"].items()},
+)
+stepped = [row for row in rows if row["allocator"]["spec"] == "slab" and row["pass"] == "latency"]
+stepped = [
+    {**row, "figures": {**row["figures"], "max_ns": value, "max_op": {**row["figures"]["max_op"], "index": index}}, "missing": {"max_ns": "less than a step"}}
+    for index, (row, value) in enumerate(zip(stepped, (None, 52.0, 12.0)))
+]
+(table,) = tables(load([written(stepped)]), sorted)
+seen = table.lines["slab"]["seen_worst"]
+ok(seen.value == 52 and seen.note.endswith("op 1"), "a figure that one run lacks is told with the op of the run that has it", seen)
 few = Page(text)
 ok(
     any(cell["data-allocator"] == "tlsf" and "data-value" in cell for cell in few.cells),
