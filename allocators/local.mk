@@ -198,7 +198,7 @@ check_PROGRAMS += $(allocator_tests)
 TESTS += $(allocator_tests)
 endif
 
-## make stress: the model checker on every allocator and page source, 10^8 operations in all, under the sanitizers
+## make stress: the model checker on every allocator and page source, 10^8 operations in all, and as many under the sanitizers
 STRESS_OPS = 100000000
 stress_test = allocators/tests/contract
 if HAVE_SANITIZERS

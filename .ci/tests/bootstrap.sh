@@ -64,7 +64,7 @@ listed() {
     [ "$lines" -gt 5 ] && [ ! -s "$work/lacks" ]
 }
 
-listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|report|bench|machines|pi) +[a-z]' "$top/README")" = "$lines" ]
+listed sh "$top/bootstrap" --packages && [ "$(grep -c -E '^    (build|check|report|bench|machines|sizes|pi) +[a-z]' "$top/README")" = "$lines" ]
 ok $? 'README repeats the packages of bootstrap --packages, and no other'
 
 listed make -s -C "${top_builddir:?}" help
