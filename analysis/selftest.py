@@ -272,27 +272,29 @@ def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
 
 
 def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) -> None:
-    """Rounds of all, then of what is not known well, and where all is, of the short worst cases, until the time is up.
-    They go through all traces, so that what a machine does for minutes meets some runs of each."""
+    """Rounds of all, then of what is not known well, or when all is, of the short worst cases, until the time is up. They
+    go through all traces, so that what a machine does for minutes meets some runs of each."""
     sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
     calls = _calls(trial.replay_s)
     for seed in itertools.count():
         end, times, short, long = math.inf, list(trial.replay_s), trial.short_of(calls), calls
+        all_due = seed < runs
         if seed >= runs:
             results = read_results(PROGRAM, [file])
             end, times = sweep_end, selftest_repeat.unsteady(results)
             short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
             long = selftest_repeat.unsettled(results, selftest_repeat.FEWEST_LONG_VISITS)
-            if not trial.quick_of(times) and not short:
+            if not times + short + long:
                 short = trial.short_of(calls)
             if time.monotonic() > end or not times + short + long:
                 break
+            all_due = not trial.quick_of(times) and not short  # nothing is left but what is seldom asked
         visits = _Visits(options, seed, file, end)
         visits.throughput(trial.quick_of(times), THROUGHPUT_S)
         visits.latency(short, LATENCY_S)
-        if seed % OUTSIDE_ROUNDS == 0 or seed < runs:
+        if seed % OUTSIDE_ROUNDS == 0 or all_due:
             visits.long_latency(trial.outside_of(long), trial)
-        if seed % SLOW_ROUNDS == 0 or seed < runs:
+        if seed % SLOW_ROUNDS == 0 or all_due:
             visits.throughput(trial.slow_of(times), SLOW_THROUGHPUT_S)
             visits.long_latency(trial.slow_of(long), trial)
 

@@ -149,7 +149,8 @@ enum run_end launch_run(struct launcher *launcher, int *detail)
     if (child < 0)
         cannot_start(launcher, "fork");
     close(ends[1]);
-    const uint64_t waits_ns = job->watch_core ? job->timed_ns + job->settle_ns + job->cache_settle_ns : 0;
+    const uint64_t waits_ns =
+        job->watch_core ? (CORE_TURNS + 1) * job->timed_ns + job->settle_ns + job->cache_settle_ns : 0;
     const double most_s = launcher->timeout_s + (double)waits_ns / 1e9;
     const enum run_end end = child < 0 ? RUN_ANSWERED : wait_for_end(ends[0], most_s);
     close(ends[0]);

@@ -171,7 +171,8 @@ static void replay_uncrowded(struct repeater *repeater, uint64_t replay(struct b
         replay_until_enough(repeater, replay);
         result->cache_shared = !last_cache_is_ours(&repeater->cache) || !ours;
         result->load_ns = ALLOC_MAX(result->load_ns, repeater->cache.load_ns);
-        if (!result->cache_shared || waited_for_cache_ns(repeater, begin_ns) >= job->cache_settle_ns)
+        if (!result->cache_shared || waited_for_cache_ns(repeater, begin_ns) >= job->cache_settle_ns ||
+            result->waited_ns >= CORE_TURNS * job->timed_ns + job->settle_ns) /* each turn may wait for the core anew */
             return;
         begin_again(repeater);
     }

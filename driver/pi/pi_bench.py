@@ -113,6 +113,7 @@ class Run:
         self.statuses: set[str] = set()
         self.files: set[Path] = set()
         self.finished: list[str] = []  # kinds of boards whose jobs are all done
+        self.all_reached = False  # every board that was named has answered
         self.complete = False  # all jobs of all kinds of boards are done
         who = f"{getpass.getuser()}@{os.uname().nodename}"
         ssh = shlex.split(options.ssh)
@@ -207,7 +208,7 @@ class Run:
         else:
             left = ready
             self.problems += Follower(ready[0], sweep, self.stop).do(todo) if todo else []
-        self._finish(kind, sweep, left, len(left) == len(boards))
+        self._finish(kind, sweep, left, len(left) == len(boards) and self.all_reached)
 
     def _finish(self, kind: str, sweep: Sweep, boards: Sequence[Board], all_there: bool) -> None:
         """Leaves the boards as they were, and puts the results where they belong. What could not be left so may be at
@@ -221,7 +222,7 @@ class Run:
         before = len(self.problems)
         for board in boards:
             self._guarded(board.name, board.clean, sweep.name, self.options.keep)
-        if left and all_there and len(self.problems) == before:
+        if left and all_there and len(self.problems) == before and not self.stop.is_set():
             sweep.drop_parts()
             sweep.forget_unless_landed()
         elif not left:
@@ -232,6 +233,7 @@ class Run:
         """The whole of it."""
         found: dict[Board, Facts] = {}
         self._all_at_once([partial(self._guarded, board.name, self._reach, board, found) for board in self.boards])
+        self.all_reached = len(found) == len(self.boards)
         kinds: dict[str, dict[Board, Facts]] = {}
         for board, facts in found.items():
             kinds.setdefault(facts.kind, {})[board] = facts

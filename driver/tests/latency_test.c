@@ -143,6 +143,23 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
     assert_true(whole[7] && calls[7] == STEPS); /* now others may be the slowest */
 }
 
+/* A heap that outlives its replays has each of them whole. */
+static void on_a_heap_that_stays_each_replay_is_done_to_the_end(void **state)
+{
+    static const struct allocator allocator = {.alloc = alloc, .caps = CAP_HOSTED};
+    static struct job job;
+    static struct bench bench = {.page = 4096};
+    (void)state;
+    nreplays = REPLAYS;
+    begins = forget;
+    ends = see_what_was_done;
+    run(&bench, &job, &allocator, STEPS, 0);
+    assert_false(whole[3] || whole[5]); /* not timed, but done */
+    assert_true(chosen[3] == 2 && late_least[4] < late_least[3]);
+    for (unsigned i = 0; i < REPLAYS; i++)
+        assert_int_equal(calls[i], STEPS);
+}
+
 static uint32_t late_counted[REPLAYS], late_timed[REPLAYS];
 
 static void see_both(struct bench *bench, uint32_t i)
@@ -404,6 +421,7 @@ static void once_who_writes_too_much_alone(void **state)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(those_that_may_be_the_slowest_are_timed_alone),
+                                              cmocka_unit_test(on_a_heap_that_stays_each_replay_is_done_to_the_end),
                                               cmocka_unit_test(the_last_that_counts_is_kept),
                                               cmocka_unit_test(as_many_at_once_as_can_be_kept),
                                               cmocka_unit_test(until_another_is_the_slowest),

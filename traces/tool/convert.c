@@ -84,6 +84,8 @@ static bool import_to(const char *part, const char *path, struct trace_reader *r
         return error_set(error, EXIT_LACKS, "no memory to import %s", path);
     bool done = copy_ops(path, reader, writer, error);
     struct error late = {0};
+    if (!done)
+        trace_cut_off(writer);
     if (!trace_finish(writer, &late) && done)
         done = error_set(error, late.code, "%s", late.text);
     return done;
