@@ -5,8 +5,8 @@ sum of the trace's parts in their fastest repetition, then the median of the run
 in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from beyond
 the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
 a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
-the noise-free worst case (of each op the fastest run, then the slowest op: see worst_case.py), that of a row in the middle, and the
-slowest call seen.
+the noise-free worst case (of each op the fastest run, then the slowest op: see worst_case.py), that of a row in the
+middle, and the slowest call seen.
 """
 
 from __future__ import annotations

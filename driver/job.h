@@ -73,9 +73,9 @@ struct last_cache_known {
     double far_ns, near_ns;         /* the least time of a load; 0: not known */
 };
 
-/* The replays of a timed pass; see repetitions.c. */
 #define CORE_TURNS 2 /* so often a run waits for the core for as long as it is timed, when it begins again */
 
+/* The replays of a timed pass; see repetitions.c. */
 struct repetitions {
     uint32_t warmups;         /* before the first timed one */
     uint32_t count;           /* that count, each from an empty heap */

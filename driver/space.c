@@ -29,10 +29,10 @@ struct space {
     struct bench *bench;
     struct space_result *result;
     size_t *requested_of; /* bytes of the block in each slot */
+    size_t *asked_of;     /* with the alignment, which the C library asks itself for on top of an aligned block */
     uint64_t requested, granted;
     bool libc;                       /* held is what mallinfo2() says */
     void *brk;                       /* when it was last asked */
-    bool aligned;                    /* it has had to do with blocks that it may map for their alignment alone */
     uint64_t libc_held, libc_before; /* bytes; before: in use when the replay began */
     struct used held_use, touched_use;
     struct touched touched;
@@ -68,15 +68,14 @@ static void held_open(struct space *space)
         strcpy(space->result->held_missing, "it takes its memory past the page source, and reserves more than it uses");
 }
 
-/* mallinfo2() walks the heap's bins: asked again only when the heap can have grown or shrunk. For an aligned block the
- * C library asks itself for the alignment more. */
+/* mallinfo2() walks the heap's bins: asked again only when the heap can have grown or shrunk. */
 static uint64_t held_now(struct space *space, size_t size)
 {
     if (space->result->held_missing[0] != '\0')
         return UNKNOWN_BYTES;
     if (!space->libc)
         return space->bench->watch.held;
-    if (size >= BIG_BLOCK || space->aligned || sbrk(0) != space->brk)
+    if (size >= BIG_BLOCK || sbrk(0) != space->brk)
         libc_read(space);
     return space->libc_held > space->libc_before ? space->libc_held - space->libc_before : 0;
 }
@@ -154,37 +153,37 @@ static struct space_sample sample_at(struct space *space, uint64_t step, uint64_
 
 /* ---- The replay -------------------------------------------------------------------------------------------------- */
 
-/* Does the op at `step`; the largest size it had to do with. */
+/* Does the op at `step`; the largest size that the C library had to do with in it, if it is that. */
 static size_t do_op(struct space *space, uint64_t step)
 {
     struct bench *bench = space->bench;
     const struct allocator *a = bench->allocator.allocator;
     const struct request request = request_of(&bench->plan, bench->plan.steps[step]);
     void **slot = &bench->slots[request.slot];
-    size_t *requested = &space->requested_of[request.slot], before = 0;
+    size_t *requested = &space->requested_of[request.slot], *asked = &space->asked_of[request.slot], asked_before = 0;
     if (request.kind == OP_THREAD_END)
         return 0;
     if (request.kind == OP_FREE || request.kind == OP_REALLOC) {
-        before = *requested;
-        heap_map_drop(space->map, *slot, before);
+        asked_before = *asked;
+        heap_map_drop(space->map, *slot, *requested);
         space->granted -= a->usable(bench->heap, *slot);
-        space->requested -= before;
+        space->requested -= *requested;
     }
     if (request.kind == OP_FREE) {
         a->release(bench->heap, *slot);
-        return before;
+        return asked_before;
     }
     void *block = request_do(a, bench->heap, &request, *slot);
     if (block == NULL)
         bench_refused(bench, step);
     *slot = block;
     *requested = request.size;
-    space->aligned = space->aligned || (request.align > 0 && request.size + request.align >= BIG_BLOCK);
+    *asked = request.size + request.align;
     heap_map_add(space->map, block, request.size);
     space->requested += request.size;
     space->granted += a->usable(bench->heap, block);
     touch_block(block, request.size, (enum touch)bench->job->touch, bench->page);
-    return ALLOC_MAX(before, request.size);
+    return ALLOC_MAX(asked_before, *asked);
 }
 
 /* What is known after every op. */
@@ -260,6 +259,7 @@ void pass_space(struct bench *bench)
 {
     struct space space = {.bench = bench, .result = &bench->job->space};
     space.requested_of = bench_table(bench, (size_t)bench->plan.header->nslots, sizeof *space.requested_of);
+    space.asked_of = bench_table(bench, (size_t)bench->plan.header->nslots, sizeof *space.asked_of);
     space.map = bench_table(bench, 1, sizeof *space.map);
     held_open(&space);
     touched_open(&space.touched, bench);

@@ -133,7 +133,7 @@ class Sheet:
             for spec, look in looks.items()
         ]
         handles += list(extra)
-        columns = legend_columns([str(handle.get_label()) for handle in handles])
+        columns = legend_columns(_labels(specs, extra))
         self.foot.legend(handles=handles, loc="center", ncols=columns, handlelength=2.6)
 
 
@@ -149,8 +149,14 @@ def legend_columns(labels: Sequence[str]) -> int:
     return 1
 
 
-def legend_lines(labels: Sequence[str]) -> int:
-    """How many lines that legend has."""
+def _labels(specs: Iterable[str], extra: Sequence[Line2D]) -> list[str]:
+    """What a legend names, in its order."""
+    return [*style.order_of(specs), *(str(line.get_label()) for line in extra)]
+
+
+def legend_lines(specs: Iterable[str], extra: Sequence[Line2D] = ()) -> int:
+    """How many lines Sheet.legend() makes of these."""
+    labels = _labels(specs, extra)
     return math.ceil(len(labels) / legend_columns(labels))
 
 

@@ -90,7 +90,7 @@ def latency(results: Results, selection: Selection) -> Picture:
         [], [], color="black", marker="o", markerfacecolor="none", linestyle="none", label="own worst case"
     )
     alike = len({unit for _, unit, _ in panels}) == 1
-    page = sheet(len(panels), legend_lines([*looks, str(worst_mark.get_label())]), height=2.4, share=alike)
+    page = sheet(len(panels), legend_lines(looks, [worst_mark]), height=2.4, share=alike)
     ends = []
     for axes, (name, unit, rows) in zip(page.panels, panels):
         style.panel_title(axes, name)

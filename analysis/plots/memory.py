@@ -41,7 +41,7 @@ def memory(results: Results, selection: Selection) -> Picture:
     if extra:
         extra.append(Line2D([], [], color="black", linewidth=THIN, label="thin: touched"))
     extra.append(Line2D([], [], color="#cccccc", linewidth=6, label="live (requested)"))
-    page = sheet(len(traces), legend_lines([*style.order_of(held), *(str(line.get_label()) for line in extra)]), share=False)
+    page = sheet(len(traces), legend_lines(held, extra), share=False)
     for axes, (name, rows) in zip(page.panels, traces):
         style.panel_title(axes, name)
         for _, row in rows.iterrows():

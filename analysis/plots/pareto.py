@@ -49,7 +49,7 @@ def pareto(results: Results, selection: Selection) -> Picture:
             label="bettered in all",
         ),
     ]
-    page = sheet(len(found), legend_lines([*specs, *(str(mark.get_label()) for mark in marks)]), height=2.3)
+    page = sheet(len(found), legend_lines(specs, marks), height=2.3)
     for axes, (study, columns, kept, table) in zip(page.panels, found):
         name = study.trace.removesuffix(".trace")
         style.panel_title(axes, f"{name} on {study.host}" if several else name)

@@ -118,17 +118,21 @@ static void see_what_was_done(struct bench *bench, uint32_t i)
     late_least[i] = latency_least(bench->ticks, STEPS)[LATE];
 }
 
-static void those_that_may_be_the_slowest_are_timed_alone(void **state)
+static void run_and_see(const struct allocator *allocator)
 {
-    static const struct allocator allocator = {.alloc = alloc};
     static struct job job;
     static struct bench bench = {.page = 4096};
-    (void)state;
     nreplays = REPLAYS;
     begins = forget;
     ends = see_what_was_done;
-    run(&bench, &job, &allocator, STEPS, 0);
+    run(&bench, &job, allocator, STEPS, 0);
+}
 
+static void those_that_may_be_the_slowest_are_timed_alone(void **state)
+{
+    static const struct allocator allocator = {.alloc = alloc};
+    (void)state;
+    run_and_see(&allocator);
     assert_true(whole[0] && whole[1] && whole[2]);
     assert_int_equal(chosen[2], 2);
     assert_false(whole[3] || whole[4] || whole[5] || whole[6]);
@@ -147,13 +151,8 @@ static void those_that_may_be_the_slowest_are_timed_alone(void **state)
 static void on_a_heap_that_stays_each_replay_is_done_to_the_end(void **state)
 {
     static const struct allocator allocator = {.alloc = alloc, .caps = CAP_HOSTED};
-    static struct job job;
-    static struct bench bench = {.page = 4096};
     (void)state;
-    nreplays = REPLAYS;
-    begins = forget;
-    ends = see_what_was_done;
-    run(&bench, &job, &allocator, STEPS, 0);
+    run_and_see(&allocator);
     assert_false(whole[3] || whole[5]); /* not timed, but done */
     assert_true(chosen[3] == 2 && late_least[4] < late_least[3]);
     for (unsigned i = 0; i < REPLAYS; i++)
