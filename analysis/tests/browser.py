@@ -125,6 +125,9 @@ class Browser:
         deadline = time.monotonic() + PATIENCE_S
         while self.loaded == before:
             self._read(deadline)
+        while self.run("location.href == 'about:blank' || document.readyState != 'complete'"):  # that was the first page
+            if time.monotonic() > deadline:
+                raise TimeoutError(url)
 
     def run(self, script):
         """The value of a JavaScript expression in the page."""

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 
-from common import BUILD, finish, measured, ok, skip, throughput_rows, work, written
+from common import BUILD, above_noise, finish, measured, ok, skip, throughput_rows, work, written
 
 try:
     importlib.import_module("matplotlib")
@@ -28,6 +28,7 @@ from analysis.plots.latency import share_above  # noqa: E402
 
 names = "null,libc,watermark,pool,freelist,slob,buddy,slab,segfit,tlsf"
 rows = measured(f"--alloc={names}", "--runs=2", "--passes=space,throughput,latency,instructions")
+above_noise(rows)
 # More traces, as a sweep has them: the same rows under other names.
 many = [
     {**row, "trace": {**row["trace"], "name": f"{name}.trace", "hash": f"{number:032x}"}}

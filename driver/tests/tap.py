@@ -44,10 +44,11 @@ def finish():
     sys.exit(1 if _failed else 0)
 
 
-def replay(*args, **kwargs):
-    """Runs ./replay to its end; stdout, stderr and returncode of the result. It waits for no quiet machine unless told
-    to: tests run side by side, and judge by nothing that needs one."""
-    return subprocess.run([REPLAY, "--settle=0", *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
+def replay(*args, patient=False, **kwargs):
+    """Runs ./replay to its end; stdout, stderr and returncode of the result. It waits for no quiet and no cool machine
+    unless told to: tests run side by side, and judge by nothing that needs one."""
+    waits = [] if patient else ["--settle=0", "--cooldown=0"]
+    return subprocess.run([REPLAY, *waits, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
 
 def rows(text):

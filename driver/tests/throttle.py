@@ -50,7 +50,7 @@ def on_board(answers, *args):
         for name, text in (("answers", "\n".join(answers) + "\n"), ("asked", ""), ("answered", "")):
             with open(os.path.join(folder, name), "w", encoding="utf-8") as kept:
                 kept.write(text)
-        result = replay("--alloc=null", *args, small, env=environment)
+        result = replay("--alloc=null", "--settle=0", *args, small, env=environment, patient=True)
         if "hang" in answers or calls("asked") == calls("answered"):
             break
     return result

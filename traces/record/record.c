@@ -279,11 +279,15 @@ static void say_error(const struct error *error)
     said = error->code != EXIT_DONE;
 }
 
+/* So many that find nobody, one after the other, some 1 ms apart: in exec a process has no environment for an instant,
+ * which takes longer when another has its core. */
+enum { LOOKS = 10 };
+
 /* Records until the program and all processes it left behind have ended; the program's wait status. */
 static int record(struct recording *recording, struct error *error)
 {
     int status = 0;
-    for (unsigned looks = 0; !stop && looks < 2;) { /* that found nobody, one after the other */
+    for (unsigned looks = 0; !stop && looks < LOOKS;) {
         recording_step(recording, error);
         say_error(error);
         if (child && waitpid(child, &status, WNOHANG) != 0) /* -1: it is gone, and nobody knows how it ended */

@@ -419,7 +419,7 @@ bool recording_is_live(struct recording *recording)
             return true;
     const bool starting = any_is_starting(recording);
     if (!starting)
-        recording->sleep_ms = 0; /* the next look decides: it comes soon */
+        recording->sleep_ms = 0; /* the next looks decide: they come soon */
     return starting;
 }
 

@@ -35,8 +35,8 @@ void recording_step(struct recording *recording, struct error *error);
 /* Ends a recording_step() that sleeps, or the next one. Async-signal-safe. */
 void recording_wake(struct recording *recording);
 
-/* Whether a process of the session may still write. A process does not show for some microseconds of its exec: only two
- * answers of no, with a step between them, tell that there is none. */
+/* Whether a process of the session may still write. A process does not show for an instant of its exec, a longer one
+ * when another has its core: only several answers of no, with a step between two, tell that there is none. */
 bool recording_is_live(struct recording *recording);
 
 /* Takes the rest and ends all files; the totals are complete. Frees the recording. */

@@ -66,7 +66,7 @@ Host {name}
     StrictHostKeyChecking yes
     ServerAliveInterval 1
     ServerAliveCountMax 2
-    ConnectTimeout 2
+    ConnectTimeout 10
 """
 
 
@@ -162,10 +162,10 @@ class Network:
         """Runs it to its end."""
         return subprocess.run(self.command(*args, replay=replay), capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
-    def begin(self, *args):
+    def begin(self, *args, **kwargs):
         """Runs it beside the test."""
         with open(self.path("words"), "w") as file:
-            process = subprocess.Popen(self.command(*args), stdout=file, stderr=file, text=True)
+            process = subprocess.Popen(self.command(*args), stdout=file, stderr=file, text=True, **kwargs)
         self.running.append(process)
         return process
 

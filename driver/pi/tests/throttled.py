@@ -4,7 +4,7 @@ import os
 
 from network import PATH, PATIENCE_S, Network, each_once, finish, ok, wait_for
 
-RUNS = 20
+RUNS = 60
 WORK = ("--trace=model:churn:ops=2000:live=100", "--alloc=libc", "--passes=throughput", f"--runs={RUNS}")
 VCGENCMD = """#!/bin/sh
 case $* in
