@@ -45,11 +45,13 @@ TRACES = Path(__file__).resolve().parent.parent / "traces"
 # What --quick does: enough to see it work, too little to judge by.
 QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
-# How long a run replays: of each part, or op, the fastest replay counts. What takes long is asked every so many rounds
-# only after the first, but then longer: for some replays, of which after a fourth the slowest ops alone are done. So is
-# the worst case of a heap that is not in the arena, whose slowest ops are not done again from a copy.
+# How long a run replays: of each part, or op, the fastest replay counts. Times that are known worst are asked each round,
+# the others every so many after the first. So are worst cases that take long, but then longer: for some replays, of
+# which after a fourth the slowest ops alone are done. So is that of a heap that is not in the arena, whose slowest ops
+# are not done again from a copy.
 THROUGHPUT_S, LATENCY_S = 0.3, 0.3
-SLOW_ROUNDS, SLOW_THROUGHPUT_S = 5, 2
+TIME_ROUNDS, MORE_RUNS = 2, 4  # so many a round of the times that are known worst, and are quick
+SLOW_ROUNDS, SLOW_THROUGHPUT_REPLAYS, SLOW_THROUGHPUT_S = 5, 4, (0.5, 2)  # so many replays; that time at least, at most
 OUTSIDE_ROUNDS, OUTSIDE_LATENCY_S = 2, 5
 SLOW_LATENCY_REPLAYS, SLOW_LATENCY_S = 12, (10, 20)  # so many replays, that time at least; 100 replays, that at most
 
@@ -197,20 +199,26 @@ class _Visits:
     file: Path = Path()
     end: float = math.inf
 
-    def _visit(self, cells: Cells, *more: str) -> None:
+    def _visit(self, cells: Cells, runs: int, *more: str) -> None:
         for path in self.options.traces:
             specs = ",".join(spec for trace, spec in cells if trace == path.name)
             if specs and time.monotonic() < self.end:
-                common = f"--limit={self.options.limit}", f"--seed={self.seed}", f"--alloc={specs}", "--runs=1"
+                common = f"--limit={self.options.limit}", f"--seed={self.seed}", f"--alloc={specs}", f"--runs={runs}"
                 _replay([*common, *more, str(path)], self.file)
 
-    def throughput(self, cells: Cells, timed_s: float, settle_s: float | None = None) -> None:
+    def throughput(self, cells: Cells, timed_s: float, runs: int = 1, settle_s: float | None = None) -> None:
         settle = self.options.settle if settle_s is None else settle_s
-        self._visit(cells, "--passes=throughput", f"--settle={settle:g}", f"--timed={timed_s}")
+        self._visit(cells, runs, "--passes=throughput", f"--settle={settle:g}", f"--timed={timed_s:g}")
+
+    def slow_throughput(self, cells: Cells, trial: _Trial) -> None:
+        for path in self.options.traces:
+            mine = [cell for cell in cells if cell[0] == path.name]
+            if mine:
+                self.throughput(mine, max(map(trial.slow_throughput_s, mine)))
 
     def latency(self, cells: Cells, timed_s: float) -> None:
         """No run waits for core and caches: the more there are, the more meet them as they should be."""
-        self._visit(cells, "--passes=latency", "--settle=0", f"--timed={timed_s:g}")
+        self._visit(cells, 1, "--passes=latency", "--settle=0", f"--timed={timed_s:g}")
 
     def long_latency(self, cells: Cells, trial: _Trial) -> None:
         for cell in cells:
@@ -242,6 +250,10 @@ class _Trial:
     def short_of(self, cells: Cells) -> Cells:
         return [cell for cell in cells if cell in self.quick and cell not in self.outside]
 
+    def slow_throughput_s(self, cell: tuple[str, str]) -> float:
+        least, most = SLOW_THROUGHPUT_S
+        return max(least, min(most, SLOW_THROUGHPUT_REPLAYS * self.replay_s[cell]))
+
     def long_latency_s(self, cell: tuple[str, str]) -> float:
         """How long the runs are of those that are slow, or outside."""
         if cell in self.quick:
@@ -266,36 +278,39 @@ def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
     )
     calls = _calls(trial.replay_s)
     visits.latency(trial.short_of(calls), LATENCY_S)
-    run_s = time.monotonic() - begin + SLOW_THROUGHPUT_S * len(trial.slow)
+    run_s = time.monotonic() - begin + sum(map(trial.slow_throughput_s, trial.slow))
     long = trial.slow_of(calls) + trial.outside_of(calls)
     return replace(trial, run_s=run_s + sum(trial.long_latency_s(cell) for cell in long))
 
 
 def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) -> None:
-    """Rounds of all, then of what is not known well, or when all is, of the short worst cases, until the time is up. They
-    go through all traces, so that what a machine does for minutes meets some runs of each."""
+    """Rounds of all, then of the times that are known worst, and now and then all, and of the worst cases that are not
+    known well, or when all are, of the short ones, until the time is up. They go through all traces, so that what a
+    machine does for minutes meets some runs of each."""
     sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
-    calls = _calls(trial.replay_s)
+    cells, calls = list(trial.replay_s), _calls(trial.replay_s)
     for seed in itertools.count():
-        end, times, short, long = math.inf, list(trial.replay_s), trial.short_of(calls), calls
-        all_due = seed < runs
+        end, worst, short, long = math.inf, [], trial.short_of(calls), calls
+        due = {rounds: seed < runs or seed % rounds == 0 for rounds in (TIME_ROUNDS, OUTSIDE_ROUNDS, SLOW_ROUNDS)}
         if seed >= runs:
+            end = sweep_end
+            if time.monotonic() > end:
+                break
             results = read_results(PROGRAM, [file])
-            end, times = sweep_end, selftest_repeat.unsteady(results)
+            worst = selftest_repeat.unsteady(results)
             short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
             long = selftest_repeat.unsettled(results, selftest_repeat.FEWEST_LONG_VISITS)
-            if not times + short + long:
+            if not short + long:
                 short = trial.short_of(calls)
-            if time.monotonic() > end or not times + short + long:
-                break
-            all_due = not trial.quick_of(times) and not short  # nothing is left but what is seldom asked
         visits = _Visits(options, seed, file, end)
-        visits.throughput(trial.quick_of(times), THROUGHPUT_S)
+        if due[TIME_ROUNDS]:
+            visits.throughput(trial.quick_of(cells), THROUGHPUT_S)
+        visits.throughput(trial.quick_of(worst), THROUGHPUT_S, MORE_RUNS)
+        visits.slow_throughput(trial.slow_of(cells if due[SLOW_ROUNDS] else worst), trial)
         visits.latency(short, LATENCY_S)
-        if seed % OUTSIDE_ROUNDS == 0 or all_due:
+        if due[OUTSIDE_ROUNDS]:
             visits.long_latency(trial.outside_of(long), trial)
-        if seed % SLOW_ROUNDS == 0 or all_due:
-            visits.throughput(trial.slow_of(times), SLOW_THROUGHPUT_S)
+        if due[SLOW_ROUNDS]:
             visits.long_latency(trial.slow_of(long), trial)
 
 

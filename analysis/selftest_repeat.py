@@ -11,6 +11,7 @@ middle, and the slowest call seen.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +25,7 @@ CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
+NEARLY = 0.7
 SETTLED = 0.03  # a worst case that the last third of its visits lowered by no more is known
 QUICK_S = 0.05  # a replay
 WORST_CASE = "worst case"
@@ -84,13 +86,13 @@ def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def unsteady(results: Results) -> Cells:
-    """Those whose median time is not known to within STEADY yet, by the sign test's interval."""
+    """Those whose median time is not known to within STEADY yet, by the sign test's interval, and is known nearly as badly
+    as the worst: runs go to these, so that in the end all are known as well. Of few runs no interval is known."""
     rows = _undisturbed(results.figure("throughput", "ns_per_op"))
-    return [
-        cell
-        for cell, values in rows.groupby(["trace", "spec"], sort=False)["value"]
-        if not (interval := sign_interval(values.to_numpy())).half_width <= STEADY * interval.median  # of few: unknown
-    ]
+    intervals = rows.groupby(["trace", "spec"], sort=False)["value"].agg(lambda values: sign_interval(values.to_numpy()))
+    widths = {cell: math.inf if math.isnan(one.low) else one.half_width / one.median for cell, one in intervals.items()}
+    worst = max(widths.values(), default=0.0)
+    return [cell for cell, width in widths.items() if width > STEADY and width >= NEARLY * worst]
 
 
 def unsettled(results: Results, fewest: int) -> Cells:

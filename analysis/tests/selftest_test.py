@@ -203,7 +203,10 @@ result = replay(f"--alloc={slowed}:work=100", "--passes=verify", shipped)
 ok(result.returncode == 0, "the slowed copy is a right allocator", result)
 
 rows = os.path.join(work.name, "stat.jsonl")
-result = selftest("stat", "--sweeps=2", "--rounds=2", f"--trace={shipped}", f"--output={rows}")
+for _ in range(10):  # others may be so much in the way that it cannot set the slowdowns, as it says
+    result = selftest("stat", "--sweeps=2", "--rounds=2", f"--trace={shipped}", f"--output={rows}")
+    if "too noisy" not in result.stderr:
+        break
 ok(
     result.returncode in (0, 1)
     and "itself, slower by 2%" in result.stdout
@@ -225,11 +228,16 @@ pool = selftest_stat.pool_of(load([cut]))
 ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut off is left out", pool)
 
 TO_STEADY = {"slab": [10.0, 10.1] * 4, "tlsf": [10.0, 10.5] * 4, "pool": [10.0] * 5}
-steady = written(throughput_rows({"one.trace": TO_STEADY}))
-ok(
-    selftest_repeat.unsteady(load([steady])) == [("one.trace", "tlsf"), ("one.trace", "pool")],
-    "who scatters, and who has few runs, is to have more",
-)
+for times, more, what in (
+    (TO_STEADY, ["pool"], "who has few runs is to have more"),
+    ({**TO_STEADY, "pool": [10.0] * 6}, ["tlsf"], "then who scatters"),
+    ({**TO_STEADY, "pool": [10.0, 10.4] * 4}, ["tlsf", "pool"], "and who does nearly as much"),
+    ({**TO_STEADY, "pool": [10.0, 10.2] * 4}, ["tlsf"], "but not yet who does less"),
+    ({"pool": [10.0, 10.2] * 4}, ["pool"], "until the others do no more"),
+    ({"slab": [10.0, 10.1] * 4}, [], "nor who hardly does"),
+):
+    found = selftest_repeat.unsteady(load([written(throughput_rows({"one.trace": times}))]))
+    ok(found == [("one.trace", name) for name in more], what, found)
 slow = written(throughput_rows({"one.trace": {"slob": [1e9] * 3, "slab": [10.0] * 3}}))
 ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who takes seconds for a replay")
 ok(list(selftest_repeat.replay_seconds(load([slow]))) == [("one.trace", "slob"), ("one.trace", "slab")], "both were measured")
@@ -297,6 +305,8 @@ ok(
 )
 runs = {name: load([f"{output}-first.jsonl"]).of_pass(name).groupby("spec").size() for name in ("throughput", "latency")}
 ok(runs["throughput"].min() >= 3 and runs["throughput"].max() > 3, "few runs are followed by more, while there is time", runs)
+at_once = load([f"{output}-first.jsonl"]).of_pass("throughput")["run"].max() + 1
+ok(at_once == 4, "by some at once of times that are known worst", at_once)
 ok(runs["latency"].index.tolist() == ["slab"] and runs["latency"].min() >= 3, "each has visits of latency, but null", runs)
 
 for name, args, code, said in (
