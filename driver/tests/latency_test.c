@@ -126,13 +126,14 @@ static void see_what_was_done(struct bench *bench, uint32_t i)
 static void run_and_see(const struct allocator *allocator)
 {
     static struct job job;
-    static struct bench bench = {.page = 4096};
+    static struct bench bench;
     nreplays = REPLAYS;
     begins = forget;
     ends = see_what_was_done;
     unsigned tries = 0;
     do {
         held_up = false;
+        bench = (struct bench){.page = 4096};
         run(&bench, &job, allocator, STEPS, 0);
     } while (held_up && ++tries < TRIES);
 }
