@@ -76,7 +76,7 @@ bench-report: replay publish driver/icount/icount.so
 
 # ---- What the measurements can tell apart -----------------------------------------------------------------------------
 
-## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; 10 to 25 minutes
+## make selftest-stat: an allocator against itself and copies slower by 1, 2 and 5 %: false alarms, what is found; 10 to 35 minutes
 ## make selftest-repeat: three sweeps of all, the last beside a busy loop, and how far their figures are apart; 40 minutes or more
 .PHONY: selftest-stat selftest-repeat
 selftest-stat: replay selftest driver/tests/slowed.so
