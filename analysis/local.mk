@@ -37,7 +37,8 @@ dist_results_DATA = results/schema.json
 EXTRA_DIST += results/example.svg
 
 # What proves the harness needs the tree, and is not installed.
-selftest_files = analysis/selftest.py analysis/selftest_repeat.py analysis/selftest_stat.py analysis/worst_case.py
+selftest_files = analysis/one_state.py analysis/selftest.py analysis/selftest_repeat.py analysis/selftest_stat.py \
+	analysis/worst_case.py
 EXTRA_DIST += $(selftest_files)
 
 bin_SCRIPTS += $(analysis_programs)

@@ -1,12 +1,12 @@
 """selftest_repeat.py - whether two sweeps of the same agree: how far the figures of an allocator on a trace are apart.
 
-Two figures that have to agree, and beside each others that show how noisy the machine was: the time, of each run the
-sum of the trace's parts in their fastest repetition, then the median of the runs; the fastest of these runs; the same
-in cycles, which a clock rate that drifts is no part of; the median time of whole repetitions; and a load from beyond
-the core's own caches, in which no allocator has a part: where that is not the same in both sweeps, no time can be but of
-a heap that fits those. Runs that had no core or last cache of their own count where there are too few others only. Then
-the noise-free worst case (of each op the fastest run, then the slowest op: see worst_case.py), that of a row in the
-middle, and the slowest call seen.
+Three figures have to agree: the time, of each run the sum of the trace's parts in their fastest repetition, then the
+median of the runs; that at one clock rate and load, see one_state.py; and the noise-free worst case (of each op the
+fastest run, then the slowest op: see worst_case.py). Runs that had no core or last cache of their own count where there
+are too few others only. Others show how noisy the machine was: the fastest of the runs; the time in cycles, which a
+clock rate that drifts is no part of; the median time of whole repetitions; a load from beyond the core's own caches, in
+which no allocator has a part: where that is not the same in both sweeps, no time as measured can be but of a heap that
+fits those; the worst case of a row in the middle; and the slowest call seen.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import pandas as pd
 
 from analysis import worst_case
 from analysis.load import FLOOR, Results
+from analysis.one_state import at_one_state
 from analysis.statistics import sign_interval
 
 CELL = ["trace", "allocator"]
@@ -45,10 +46,12 @@ class Repeated:
     of_runs: str  # "median", "min", "max" or WORST_CASE
     unit: str
     wanted: float | None
+    one_state: bool = False  # of both sweeps: see one_state.py
 
 
 FIGURES = (
     Repeated("time", "throughput", "ns_per_op", "median", "ns/op", 0.03),
+    Repeated("time at one clock rate and load", "throughput", "ns_per_op", "median", "ns/op", 0.03, one_state=True),
     Repeated("time of the fastest run", "throughput", "ns_per_op", "min", "ns/op", None),
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
@@ -85,14 +88,21 @@ def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
     return rows[~rows["shared"] | (alone < FEWEST_RUNS)]
 
 
-def unsteady(results: Results) -> Cells:
-    """Those whose median time is not known to within STEADY yet, by the sign test's interval, and is known nearly as badly
-    as the worst: runs go to these, so that in the end all are known as well. Of few runs no interval is known."""
-    rows = _undisturbed(results.figure("throughput", "ns_per_op"))
+def _half_widths(rows: pd.DataFrame) -> pd.Series:
+    """Of the sign test's interval, over the median; of few runs no interval is known."""
     intervals = rows.groupby(["trace", "spec"], sort=False)["value"].agg(lambda values: sign_interval(values.to_numpy()))
-    widths = {cell: math.inf if math.isnan(one.low) else one.half_width / one.median for cell, one in intervals.items()}
-    worst = max(widths.values(), default=0.0)
-    return [cell for cell, width in widths.items() if width > STEADY and width >= NEARLY * worst]
+    return intervals.map(lambda one: math.inf if math.isnan(one.low) else one.half_width / one.median).astype(float)
+
+
+def unsteady(results: Results) -> Cells:
+    """Those whose median time, as measured or at one state, is not known to within STEADY yet, and is known nearly as badly
+    as the worst: runs go to these, so that in the end all are known as well."""
+    rows = _undisturbed(results.figure("throughput", "ns_per_op"))
+    if rows.empty:
+        return []
+    (moved,) = at_one_state([rows], CELL)
+    widths = pd.concat([_half_widths(one) for one in (rows, moved) if len(one)], axis=1).max(axis=1)
+    return list(widths[(widths > STEADY) & (widths >= NEARLY * widths.max())].index)
 
 
 def unsettled(results: Results, fewest: int) -> Cells:
@@ -133,18 +143,21 @@ def quick(results: Results) -> Cells:
     return [cell for cell, seconds in replay_seconds(results).items() if seconds <= QUICK_S]
 
 
-def _values(results: Results, figure: Repeated) -> pd.DataFrame:
-    """The figure as column value, and of how many runs."""
+def _rows(results: Results, figure: Repeated) -> pd.DataFrame:
+    """Those that count, with the figure as column value."""
     if figure.figure == MEMORY:
         rows = results.of_pass(figure.pass_name)
         rows = rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
     else:
         rows = results.figure(figure.pass_name, figure.figure)
-    if figure.pass_name == "throughput":
-        rows = _undisturbed(rows)
-    if figure.of_runs == WORST_CASE:
+    return _undisturbed(rows) if figure.pass_name == "throughput" else rows
+
+
+def _of_runs(rows: pd.DataFrame, how: str) -> pd.DataFrame:
+    """The figure as column value, and of how many runs."""
+    if how == WORST_CASE:
         return rows.groupby(CELL, sort=False)["figures"].agg(value=lambda some: worst_case.of_runs(list(some)), runs="count")
-    return rows.groupby(CELL, sort=False)["value"].agg(value=figure.of_runs, runs="count")
+    return rows.groupby(CELL, sort=False)["value"].agg(value=how, runs="count")
 
 
 def agreements(first: Results, second: Results) -> list[Agreement]:
@@ -152,7 +165,11 @@ def agreements(first: Results, second: Results) -> list[Agreement]:
     left out."""
     found = []
     for figure in FIGURES:
-        both = _values(first, figure).join(_values(second, figure), rsuffix="_later", how="inner")
+        sweeps = [_rows(first, figure), _rows(second, figure)]
+        if figure.one_state:
+            sweeps = at_one_state(sweeps, CELL)
+        before, after = (_of_runs(rows, figure.of_runs) for rows in sweeps)
+        both = before.join(after, rsuffix="_later", how="inner")
         if figure.pass_name == "latency":
             both = both.drop(index=FLOOR, level="allocator", errors="ignore")
         few = both[["runs", "runs_later"]].min(axis=1) < FEWEST_RUNS

@@ -128,7 +128,7 @@ def selftest(*args):
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400, 700, 600], [9000, 8000, 7000, 9000, 9000]))
 second = written(throughput_rows(LATER, memory_load_ns=120.0) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, fastest, cycles, whole, memory, worst, usual, seen = selftest_repeat.agreements(load([first]), load([second]))
+time, one_state, fastest, cycles, whole, memory, worst, usual, seen = selftest_repeat.agreements(load([first]), load([second]))
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
     "times: medians of the runs are compared, the larger over the smaller",
@@ -146,6 +146,7 @@ ok(
     "in cycles they are told, too",
     cycles.table,
 )
+ok(list(one_state.outside().index) == [("one.trace", "tlsf")], "nor at one clock rate and load", one_state.table)
 ok(whole.outside().empty, "of whole replays nothing is asked", whole.outside())
 ok(
     np.isclose(worst.table["apart"].item(), 0.05) and worst.outside().empty,
@@ -188,6 +189,59 @@ ok(
 crowded.table.loc[crowded.table["spec"] == "slab", "shared"] = [False, False] + [True] * 5
 time = selftest_repeat.agreements(load([first]), crowded)[0]
 ok(np.allclose(sorted(time.table["apart"]), [0, 12 / 10.2 - 1]), "of two others, all count", time.table)
+
+
+def drifting(seed, slower=1.0, busy=1.0, ghz=3.0, power=0.5, runs=20, clock=True, spread=0.1):
+    """A sweep's rows of slab, which takes 10 ns with a load of 100 ns at 3 GHz, and goes with this power of the load, the
+    rest with the clock; the load is `busy` times as long, and scatters. One run took thrice the time."""
+    random = np.random.default_rng(seed)
+    loads = 100 * busy * np.exp(random.normal(0, spread, runs))
+    scatter = np.exp(random.normal(0, 0.002, runs))
+    times = 10 * slower * (loads / 100) ** power * (3 / ghz) ** (1 - power) * scatter
+    times[0] *= 3
+    made = throughput_rows({"one.trace": {"slab": list(times)}})
+    for row, load_ns in zip(made, loads):
+        row["condition"]["core"]["memory_load_ns"] = load_ns
+        row["figures"]["cycles_per_op"] = row["figures"]["ns_per_op"] * ghz if clock else None
+    return load([written(made)])
+
+
+def later_over_first(before, after):
+    """Of the time as measured, and at one clock rate and load."""
+    found = {one.figure: one.table for one in selftest_repeat.agreements(before, after)}
+    return [(found[figure]["second"] / found[figure]["first"]).item() for figure in selftest_repeat.FIGURES[:2]]
+
+
+QUIET = drifting(1)
+for later, expected, what in (
+    (dict(busy=1.3), 1, "a load that takes longer"),
+    (dict(ghz=2.8), 1, "a clock that is slower"),
+    (dict(busy=1.3, ghz=2.8), 1, "both"),
+    (dict(slower=1.05), 1.05, "an allocator that is slower is"),
+    (dict(slower=1.05, busy=1.3), 1.05, "so is one that is slower beside them"),
+    (dict(slower=1.05, busy=0.9, ghz=3.2), 1.05, "or where they are quicker"),
+    (dict(busy=1.3, runs=4), 1, "four runs of one that has more in the other sweep"),
+):
+    seen, moved = later_over_first(QUIET, drifting(2, **later))
+    ok(abs(moved - expected) < 0.01 and abs(seen - 1) > 0.015, f"at one clock rate and load: {what}", (seen, moved))
+seen, moved = later_over_first(drifting(1, power=0), drifting(2, power=0, busy=1.3))
+ok(abs(moved - 1) < 0.005, "one whose runs do not go with the load is not moved by it", (seen, moved))
+seen, moved = later_over_first(drifting(1, power=0, ghz=3), drifting(2, power=0, ghz=2.8))
+ok(abs(seen - 3 / 2.8) < 0.005 and abs(moved - 1) < 0.005, "but by the clock wholly", (seen, moved))
+seen, moved = later_over_first(drifting(1, power=1), drifting(2, power=1, busy=1.3, ghz=2.8))
+ok(abs(seen - 1.3) < 0.1 and abs(moved - 1) < 0.005, "one that does nothing but loads, by the load wholly", (seen, moved))
+seen, moved = later_over_first(drifting(1, spread=0), drifting(2, spread=0, slower=1.05))
+ok(abs(moved - 1.05) < 0.005, "where all loads of a sweep were the same, they explain nothing", (seen, moved))
+seen, moved = later_over_first(drifting(1, runs=4), drifting(2, runs=4, busy=1.3))
+ok(moved > 1.05, "nor with four runs in each", (seen, moved))
+ONE_STATE = selftest_repeat.FIGURES[1]
+found = [one.figure for one in selftest_repeat.agreements(QUIET, drifting(2, clock=False))]
+ok(ONE_STATE not in found and selftest_repeat.FIGURES[0] in found, "there is none where no clock rate is known", found)
+scattered = drifting(3, spread=0.02)
+ok(len(selftest_repeat.unsteady(scattered)) == 0, "a time that is known well in both ways needs no more runs")
+for more in (dict(power=0.5), dict(power=0.5, clock=False)):
+    found = selftest_repeat.unsteady(drifting(3, **more))
+    ok(found == [("one.trace", "slab")], f"one that is known in one way only does: {more}", found)
 result = selftest("repeat", "--from", first, first)
 ok(
     result.returncode == 0 and "farther" not in result.stdout,
