@@ -58,7 +58,7 @@ class Results:
     Columns: CELL; machine, revision, word_bits, trace_name, spec, touch, pages and instruction_set ("" but of the
     instructions pass), which the names of a cell are made of; emulated; file, line (where the row stands, so that a
     figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run, turn, status, reason, op;
-    throttled, shared, memory_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
+    throttled, shared, memory_load_ns, last_cache_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
     """
 
     table: pd.DataFrame
@@ -251,6 +251,7 @@ def _record(file: str, line: int, row: Mapping[str, Any]) -> dict[str, Any]:
         "throttled": bool(row.get("throttled")),
         "shared": bool(core and (core["shared"] or core.get("cache_shared"))),
         "memory_load_ns": core["memory_load_ns"] if core else None,
+        "last_cache_load_ns": core.get("last_cache_load_ns") if core else None,
         "repetition": row.get("repetition", 0),
         "figures": row["figures"] or {},
         "missing": row["missing"],

@@ -214,5 +214,6 @@
 #define FIELD_CACHE_SHARED      "cache_shared"
 #define FIELD_LEFT_OUT          "repetitions_left_out"
 #define FIELD_LOAD              "memory_load_ns"
+#define FIELD_MOST_LOAD         "last_cache_load_ns"
 
 #endif

@@ -70,6 +70,7 @@ enum outcome {
 /* The sizes by which the last cache is looked at, and what was found; see last_cache.h. */
 struct last_cache_known {
     uint64_t far_bytes, near_bytes; /* near 0: there is none, or none that can be told from the core's own */
+    uint64_t most_bytes;            /* most of it; 0: there is none */
     double far_ns, near_ns;         /* the least time of a load; 0: not known */
 };
 
@@ -88,6 +89,7 @@ struct repetitions {
     double whole;             /* struct core's, as far as it is known now */
     double clock_hz;          /* the core's, the mean over those that count; 0: it was not watched */
     double load_ns;           /* a load from the last cache, the slower of one before and one after all */
+    double most_load_ns;      /* one all over most of it, the mean of before and after; 0: not known */
     struct last_cache_known cache; /* as far as it is known now */
 };
 

@@ -12,6 +12,8 @@
 #define SOME_LOADS 16384u
 #define FAR_LEAST  (4u << 20)  /* where there is no last cache, or its size is not known */
 #define FAR_MOST   (16u << 20) /* so that a look at a large one is short, too */
+#define MOST_MOST  (96u << 20)
+#define MOST_LOADS 131072u /* enough for a mean, and not so long that it is of another time */
 
 /* Of far loads over near ones. In a cache of one's own it was 1.6 where that was found; where others filled the cache
  * mostly 6 and more. A machine may have more than that 1.6: up to SURELY it is learned. */
@@ -45,7 +47,8 @@ struct last_cache_known last_cache_of_cpu(const char *root, int cpu)
     const size_t far = ALLOC_MIN(last / 3, FAR_MOST);
     if (own == 0 || far < 4 * own) /* too like the core's own to tell them apart */
         return (struct last_cache_known){.far_bytes = FAR_LEAST};
-    return (struct last_cache_known){.far_bytes = far, .near_bytes = 2 * own};
+    return (struct last_cache_known){
+        .far_bytes = far, .near_bytes = 2 * own, .most_bytes = ALLOC_MIN(last / 4 * 3, MOST_MOST)};
 }
 
 /* A linear congruential generator of full period (Hull and Dobell 1962, theorem 1) over a power of two comes by every
@@ -78,17 +81,18 @@ void last_cache_open(struct last_cache *cache, struct bench *bench, const struct
     *cache = (struct last_cache){.known = *known};
     lay_out(&cache->far, bench, known->far_bytes);
     lay_out(&cache->near, bench, known->near_bytes);
+    lay_out(&cache->most, bench, known->most_bytes);
 }
 
-/* The mean time of loads that wait for each other, all around the cycle, ns: 3 ms, in which others may drive out lines,
- * as they do in a replay. A few loads just after the passes would find each line, however much others fill. Where that
- * is clear from the mean so far, the rest is not waited for. */
-static double load_ns(struct line_cycle *cycle, double clear_ns)
+/* The mean time of loads that wait for each other, all around the cycle or so many, ns: 3 ms, in which others may drive
+ * out lines, as they do in a replay. A few loads just after the passes would find each line, however much others fill.
+ * Where that is clear from the mean so far, the rest is not waited for. */
+static double load_ns(struct line_cycle *cycle, size_t most_loads, double clear_ns)
 {
     for (int pass = 0; pass < PASSES; pass++)
         for (size_t at = 0; at < cycle->bytes; at += LINE)
             (void)*(volatile char *)(cycle->memory + at);
-    const size_t lines = cycle->bytes / LINE;
+    const size_t lines = ALLOC_MIN(cycle->bytes / LINE, most_loads);
     const uint64_t begin = clock_ns();
     double mean = 0;
     for (size_t done = 0; done < lines && mean <= clear_ns;) {
@@ -119,8 +123,13 @@ bool last_cache_is_ours(struct last_cache *cache)
     struct last_cache_known *known = &cache->known;
     const bool shared = cache->near.bytes > 0;
     if (shared)
-        take_least(&known->near_ns, load_ns(&cache->near, INFINITY));
-    cache->load_ns = load_ns(&cache->far, shared ? known->near_ns * SURELY : INFINITY);
+        take_least(&known->near_ns, load_ns(&cache->near, SIZE_MAX, INFINITY));
+    cache->load_ns = load_ns(&cache->far, SIZE_MAX, shared ? known->near_ns * SURELY : INFINITY);
     take_least(&known->far_ns, cache->load_ns);
     return !shared || last_cache_holds(known, cache->load_ns);
+}
+
+double last_cache_most_load_ns(struct last_cache *cache)
+{
+    return cache->most.bytes > 0 ? load_ns(&cache->most, MOST_LOADS, INFINITY) : 0;
 }

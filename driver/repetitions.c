@@ -159,6 +159,12 @@ static bool wait_for_cache(struct repeater *repeater, uint64_t begin_ns)
     }
 }
 
+/* Of throughput only: latency takes of each op its fastest replay, and many short runs. */
+static double most_load_ns(struct repeater *repeater)
+{
+    return repeater->bench->job->pass == PASS_THROUGHPUT ? last_cache_most_load_ns(&repeater->cache) : 0;
+}
+
 /* Replays while the last cache is the run's own, as far as that can be waited for. */
 static void replay_uncrowded(struct repeater *repeater, uint64_t replay(struct bench *))
 {
@@ -168,9 +174,11 @@ static void replay_uncrowded(struct repeater *repeater, uint64_t replay(struct b
     for (;;) {
         const bool ours = wait_for_cache(repeater, begin_ns);
         result->load_ns = repeater->cache.load_ns;
+        result->most_load_ns = most_load_ns(repeater);
         replay_until_enough(repeater, replay);
         result->cache_shared = !last_cache_is_ours(&repeater->cache) || !ours;
         result->load_ns = ALLOC_MAX(result->load_ns, repeater->cache.load_ns);
+        result->most_load_ns = (result->most_load_ns + most_load_ns(repeater)) / 2;
         if (!result->cache_shared || waited_for_cache_ns(repeater, begin_ns) >= job->cache_settle_ns ||
             result->waited_ns >= CORE_TURNS * job->timed_ns + job->settle_ns) /* each turn may wait for the core anew */
             return;

@@ -214,9 +214,13 @@ static json_t *core_object(const struct run *run)
     const struct repetitions *repetitions = &run->job->repetitions;
     if (!run->job->watch_core || run->status != RUN_DONE)
         return json_null();
-    return json_pack("{s: b, s: b, s: I, s: f, s: f}", FIELD_SHARED, (int)repetitions->shared, FIELD_CACHE_SHARED,
-                     (int)repetitions->cache_shared, FIELD_LEFT_OUT, (json_int_t)repetitions->left_out, FIELD_CLOCK_HZ,
-                     repetitions->clock_hz, FIELD_LOAD, repetitions->load_ns);
+    json_t *object =
+        json_pack("{s: b, s: b, s: I, s: f, s: f}", FIELD_SHARED, (int)repetitions->shared, FIELD_CACHE_SHARED,
+                  (int)repetitions->cache_shared, FIELD_LEFT_OUT, (json_int_t)repetitions->left_out, FIELD_CLOCK_HZ,
+                  repetitions->clock_hz, FIELD_LOAD, repetitions->load_ns);
+    if (repetitions->most_load_ns > 0)
+        json_object_set_new(object, FIELD_MOST_LOAD, json_real(repetitions->most_load_ns));
+    return object;
 }
 
 /* Whether the machine was throttled, and its state around the run. */

@@ -182,31 +182,32 @@ static void put_cache(int index, const char *level, const char *size)
     put(path, size);
 }
 
-static void assert_caches(uint64_t far_bytes, uint64_t near_bytes)
+static void assert_caches(uint64_t far_bytes, uint64_t near_bytes, uint64_t most_bytes)
 {
     const struct last_cache_known known = last_cache_of_cpu(root, 1);
     assert_int_equal(known.far_bytes, far_bytes);
     assert_int_equal(known.near_bytes, near_bytes);
+    assert_int_equal(known.most_bytes, most_bytes);
     assert_true(known.far_ns == 0 && known.near_ns == 0);
 }
 
 static void a_third_of_the_last_cache_is_looked_at(void **unused)
 {
     (void)unused;
-    assert_caches(4 << 20, 0); /* nothing is stated */
+    assert_caches(4 << 20, 0, 0); /* nothing is stated */
     put_cache(0, "1\n", "32K\n");
     put_cache(1, "2\n", "1024K\n");
-    assert_caches(4 << 20, 0); /* no last cache */
+    assert_caches(4 << 20, 0, 0); /* no last cache */
     put_cache(2, "3\n", "24576K\n");
-    assert_caches(8 << 20, 2 << 20);
+    assert_caches(8 << 20, 2 << 20, 18 << 20);
     put_cache(2, "3\n", "262144K\n");
-    assert_caches(16 << 20, 2 << 20);
+    assert_caches(16 << 20, 2 << 20, 96 << 20);
     put_cache(2, "3\n", "6144K\n"); /* too like the core's own to tell them apart */
-    assert_caches(4 << 20, 0);
+    assert_caches(4 << 20, 0, 0);
     put_cache(2, "3\n", "24M\n"); /* no kernel writes so */
-    assert_caches(4 << 20, 0);
+    assert_caches(4 << 20, 0, 0);
     put_cache(2, "3\n", "unknown\n");
-    assert_caches(4 << 20, 0);
+    assert_caches(4 << 20, 0, 0);
 }
 
 int main(void)

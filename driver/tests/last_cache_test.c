@@ -14,7 +14,8 @@ static struct bench bench = {.page = 4096};
 
 static void opened(struct last_cache *cache, uint64_t far_bytes, uint64_t near_bytes, double least_ns)
 {
-    const struct last_cache_known known = {far_bytes, near_bytes, least_ns, least_ns};
+    const struct last_cache_known known = {
+        .far_bytes = far_bytes, .near_bytes = near_bytes, .far_ns = least_ns, .near_ns = least_ns};
     last_cache_open(cache, &bench, &known);
 }
 
@@ -71,6 +72,22 @@ static void where_there_is_none_nobody_fills_it(void **state)
     assert_true(cache.load_ns > 0);
 }
 
+static void most_of_it_is_looked_at_where_there_is_one(void **state)
+{
+    struct last_cache cache;
+    const struct last_cache_known known = {.far_bytes = 4 << 20, .near_bytes = 1 << 20, .most_bytes = 16 << 20};
+    (void)state;
+    last_cache_open(&cache, &bench, &known);
+    assert_int_equal(cache.most.bytes, 16 << 20);
+    void **begin = cache.most.at;
+    assert_true(last_cache_most_load_ns(&cache) > 0);
+    assert_true(cache.most.at != begin); /* half of the lines: the next look begins where this one ended */
+    assert_true(last_cache_most_load_ns(&cache) > 0);
+    assert_true(cache.most.at == begin);
+    opened(&cache, 4 << 20, 0, 1);
+    assert_true(last_cache_most_load_ns(&cache) == 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +95,7 @@ int main(void)
         cmocka_unit_test(a_look_is_compared_with_the_least_of_before),
         cmocka_unit_test(what_is_learned_has_bounds),
         cmocka_unit_test(where_there_is_none_nobody_fills_it),
+        cmocka_unit_test(most_of_it_is_looked_at_where_there_is_one),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

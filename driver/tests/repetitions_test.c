@@ -17,6 +17,7 @@ static const char *looks; /* what each finds, one before the first replay, one a
                              last for ever */
 static const char *cache_looks; /* the same of the last cache, before and after all replays: its 'o'wn or others' */
 static unsigned replays, nlooks, kept[2000], nkept;
+static uint32_t pass = PASS_LATENCY; /* which does as many as time has room for */
 static uint64_t replay_ns = 10 * MS, timed_ns = 50 * MS;
 
 struct replay_time bench_replay(struct bench *bench, uint64_t replay(struct bench *))
@@ -59,6 +60,13 @@ bool last_cache_is_ours(struct last_cache *cache)
     return found == 'o';
 }
 
+/* 60 before all replays, 40 after: the mean is 50. */
+double last_cache_most_load_ns(struct last_cache *cache)
+{
+    (void)cache;
+    return replays == 0 ? 60 : 40;
+}
+
 static void keep(struct bench *bench, const struct replay_time *time, uint32_t index)
 {
     (void)bench, (void)time;
@@ -72,7 +80,8 @@ static void keep(struct bench *bench, const struct replay_time *time, uint32_t i
 static struct repetitions run_with_cache(const char *found, const char *cache, uint64_t settle_ms, struct job *job)
 {
     struct bench bench = {.job = job};
-    *job = (struct job){.warmups = 1,
+    *job = (struct job){.pass = pass,
+                        .warmups = 1,
                         .watch_core = found != NULL,
                         .timed_ns = timed_ns,
                         .settle_ns = settle_ms * MS,
@@ -105,6 +114,7 @@ static void all_count_on_a_whole_core(void **state)
     assert_true(result.clock_hz == 3e9);
     assert_false(result.cache_shared);
     assert_true(result.load_ns == 18);
+    assert_true(result.most_load_ns == 0);
     assert_true(result.cache.far_ns == 17);
 }
 
@@ -166,7 +176,7 @@ static void looks_at_short_replays_are_a_ms_apart(void **state)
     replay_ns = MS / 20;
     const struct repetitions result = run_with("w", 0, &job);
     replay_ns = 10 * MS;
-    assert_int_equal(result.count, 1000); /* as many as time has room for: only throughput keeps each, and so 64 */
+    assert_int_equal(result.count, 1000);
     assert_int_equal(nlooks, 1 + 1001 / 20 + 1);
 }
 
@@ -291,6 +301,15 @@ static void for_want_of_a_cache_of_its_own_it_replays_all_the_same(void **state)
     assert_true(result.cache_waited_ns >= 20 * MS);
 }
 
+static void throughput_tells_how_much_of_the_cache_there_was(void **state)
+{
+    (void)state;
+    pass = PASS_THROUGHPUT;
+    const struct repetitions result = run_with("w", 0, &job);
+    pass = PASS_LATENCY;
+    assert_true(result.most_load_ns == 50);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -308,6 +327,7 @@ int main(void)
         cmocka_unit_test(it_begins_again_when_others_had_the_cache_at_the_end),
         cmocka_unit_test(begun_again_it_replays_for_as_long_as_the_first_time),
         cmocka_unit_test(for_want_of_a_cache_of_its_own_it_replays_all_the_same),
+        cmocka_unit_test(throughput_tells_how_much_of_the_cache_there_was),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
