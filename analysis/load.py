@@ -58,7 +58,8 @@ class Results:
     Columns: CELL; machine, revision, word_bits, trace_name, spec, touch, pages and instruction_set ("" but of the
     instructions pass), which the names of a cell are made of; emulated; file, line (where the row stands, so that a
     figure can be led back to it); sweep (counts the sweeps appended to one file), pass, run, turn, status, reason, op;
-    throttled, shared, memory_load_ns, last_cache_load_ns, repetition; figures, missing, settings, host_facts, trace_facts (as in the row).
+    throttled, shared, memory_load_ns, last_cache_load_ns, repetition; figures, missing, settings, host_facts,
+    trace_facts (as in the row).
     """
 
     table: pd.DataFrame

@@ -257,7 +257,7 @@ scattered = drifting(3, spread=0.02)
 ok(len(selftest_repeat.unsteady(scattered)) == 0, "a time that is known well in both ways needs no more runs")
 for more in (dict(power=0.5), dict(power=0.5, clock=False)):
     found = selftest_repeat.unsteady(drifting(3, **more))
-    ok(found == [("one.trace", "slab")], f"one that is known in one way only does: {more}", found)
+    ok(found == [("one.trace", "slab")], f"one that is not known well as measured does: {more}", found)
 result = selftest("repeat", "--from", first, first)
 ok(
     result.returncode == 0 and "farther" not in result.stdout,
