@@ -3,10 +3,10 @@
 Three figures have to agree: the time, of each run the sum of the trace's parts in their fastest repetition, then the
 median of the runs; that at one clock rate and load, see one_state.py; and the noise-free worst case (of each op the
 fastest run, then the slowest op: see worst_case.py). Runs that had no core or last cache of their own count where there
-are too few others only. Others show how noisy the machine was: the fastest of the runs; the time in cycles, which a
-clock rate that drifts is no part of; the median time of whole repetitions; a load from beyond the core's own caches, in
-which no allocator has a part: where that is not the same in both sweeps, no time as measured can be but of a heap that
-fits those; the worst case of a row in the middle; and the slowest call seen.
+are too few others only; of times as measured, neither do those that neighbours disturbed, as a load from beyond the
+core's own caches tells, in which no allocator has a part. Others show how noisy the machine was: the time of all runs,
+disturbed or not; the fastest of the runs; the time in cycles, which a clock rate that drifts is no part of; the median
+time of whole repetitions; that load; the worst case of a row in the middle; and the slowest call seen.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from analysis.statistics import sign_interval
 CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
+QUIET_SHARE = 0.1  # of a sweep's runs: the machine's other users let so many be, even in a noisy hour
+DISTURBED = 1.1  # a load takes so much longer than in the last of these
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
 NEARLY = 0.7  # as badly known: of the relative half width of the interval that is known worst
 SETTLED = 0.03  # a worst case that the last third of its visits lowered by no more is known
@@ -47,15 +49,17 @@ class Repeated:
     unit: str
     wanted: float | None
     one_state: bool = False  # of both sweeps: see one_state.py
+    disturbed: bool = False  # runs that were count as well
 
 
 FIGURES = (
     Repeated("time", "throughput", "ns_per_op", "median", "ns/op", 0.03),
-    Repeated("time at one clock rate and load", "throughput", "ns_per_op", "median", "ns/op", 0.03, one_state=True),
+    Repeated("time at one clock rate and load", "throughput", "ns_per_op", "median", "ns/op", 0.03, True, True),
+    Repeated("time of all runs", "throughput", "ns_per_op", "median", "ns/op", None, disturbed=True),
     Repeated("time of the fastest run", "throughput", "ns_per_op", "min", "ns/op", None),
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
     Repeated("time of whole replays", "throughput", "ns_per_op_median", "median", "ns/op", None),
-    Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None),
+    Repeated("a load beyond the core's caches", "throughput", MEMORY, "median", "ns", None, disturbed=True),
     Repeated("worst case, noise-free", "latency", "worst_of_least_ns", WORST_CASE, "ns", 0.10),
     Repeated("that of a row in the middle", "latency", "worst_of_least_ns", "median", "ns", None),
     Repeated("slowest call seen", "latency", "max_ns", "max", "ns", None),
@@ -82,10 +86,23 @@ class Agreement:
         return self.table[self.table["apart"] > self.figure.wanted].sort_values("apart", ascending=False)
 
 
+def _where(rows: pd.DataFrame, good: pd.Series) -> pd.DataFrame:
+    """Those that are good; all of an allocator and trace that has fewer than FEWEST_RUNS of them."""
+    enough = good.groupby([rows[name] for name in CELL], sort=False).transform("sum") >= FEWEST_RUNS
+    return rows[good | ~enough]
+
+
+def _alone(rows: pd.DataFrame) -> pd.DataFrame:
+    """The runs that had the core and the last cache for themselves."""
+    return _where(rows, ~rows["shared"])
+
+
 def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs that had the core and the last cache for themselves; all, where fewer than FEWEST_RUNS had."""
-    alone = (~rows["shared"]).groupby([rows[name] for name in CELL], sort=False).transform("sum")
-    return rows[~rows["shared"] | (alone < FEWEST_RUNS)]
+    """And of these, those of a sweep in which nobody else filled some of that cache, or kept the memory busy. A run whose
+    load is not known counts."""
+    rows = _alone(rows)
+    loads = pd.to_numeric(rows[MEMORY])
+    return _where(rows, ~(loads > DISTURBED * loads.quantile(QUIET_SHARE)))
 
 
 def _half_widths(rows: pd.DataFrame) -> pd.Series:
@@ -97,11 +114,11 @@ def _half_widths(rows: pd.DataFrame) -> pd.Series:
 def unsteady(results: Results) -> Cells:
     """Those whose median time, as measured or at one state, is not known to within STEADY yet, and is known nearly as badly
     as the worst: runs go to these, so that in the end all are known as well."""
-    rows = _undisturbed(results.figure("throughput", "ns_per_op"))
+    rows = results.figure("throughput", "ns_per_op")
     if rows.empty:
         return []
-    (moved,) = at_one_state([rows], CELL)
-    widths = pd.concat([_half_widths(one) for one in (rows, moved) if len(one)], axis=1).max(axis=1)
+    (moved,) = at_one_state([_alone(rows)], CELL)
+    widths = pd.concat([_half_widths(one) for one in (_undisturbed(rows), moved) if len(one)], axis=1).max(axis=1)
     return list(widths[(widths > STEADY) & (widths >= NEARLY * widths.max())].index)
 
 
@@ -150,7 +167,9 @@ def _rows(results: Results, figure: Repeated) -> pd.DataFrame:
         rows = rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
     else:
         rows = results.figure(figure.pass_name, figure.figure)
-    return _undisturbed(rows) if figure.pass_name == "throughput" else rows
+    if figure.pass_name != "throughput":
+        return rows
+    return _alone(rows) if figure.disturbed else _undisturbed(rows)
 
 
 def _of_runs(rows: pd.DataFrame, how: str) -> pd.DataFrame:

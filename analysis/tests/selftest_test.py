@@ -128,7 +128,9 @@ def selftest(*args):
 
 first = written(throughput_rows(TIMES) + latency_rows([900, 500, 400, 700, 600], [9000, 8000, 7000, 9000, 9000]))
 second = written(throughput_rows(LATER, memory_load_ns=120.0) + latency_rows([800, 420, 420], [3000, 90000, 2000]))
-time, one_state, fastest, cycles, whole, memory, worst, usual, seen = selftest_repeat.agreements(load([first]), load([second]))
+time, one_state, of_all, fastest, cycles, whole, memory, worst, usual, seen = selftest_repeat.agreements(
+    load([first]), load([second])
+)
 ok(
     np.allclose(time.table["apart"], [0, 10.2 / 10.1 - 1, 0.05]),
     "times: medians of the runs are compared, the larger over the smaller",
@@ -189,6 +191,34 @@ ok(
 crowded.table.loc[crowded.table["spec"] == "slab", "shared"] = [False, False] + [True] * 5
 time = selftest_repeat.agreements(load([first]), crowded)[0]
 ok(np.allclose(sorted(time.table["apart"]), [0, 12 / 10.2 - 1]), "of two others, all count", time.table)
+
+
+def disturbed(quiet):
+    """Rows of which so many of slab had a load of 100 to 109 ns and 10 ns/op, the others of 115 ns and 12; tlsf's, too."""
+    made = throughput_rows({"one.trace": {"slab": [10.0] * quiet + [12.0] * 5, "tlsf": [20.0] * 3 + [22.0] * 5}})
+    loads = [*np.linspace(100, 109, quiet), *[115.0] * 5, *np.linspace(100, 109, 3), *[115.0] * 5]
+    for row, load_ns in zip(made, loads):
+        row["condition"]["core"]["memory_load_ns"] = load_ns
+    return load([written(made)])
+
+
+for quiet, slab, what in (
+    (3, 10.2 / 10 - 1, "runs that neighbours disturbed do not count in the time"),
+    (2, 12 / 10.2 - 1, "where there are two others only, all do"),
+):
+    times = {one.figure.title: one for one in selftest_repeat.agreements(load([first]), disturbed(quiet))}
+    found = times["time"].table["apart"]
+    ok(np.allclose(found[[("one.trace", "slab"), ("one.trace", "tlsf")]], [slab, 0]), what, found)
+of_all = times["time of all runs"]
+ok(
+    np.isclose(of_all.table["apart"]["one.trace", "tlsf"], 0.1) and of_all.outside().empty,
+    "in that of all runs they do, of which nothing is asked",
+    of_all.table,
+)
+unknown = disturbed(3)
+unknown.table["memory_load_ns"] = None
+time = selftest_repeat.agreements(load([first]), unknown)[0]
+ok(np.allclose(time.table["apart"].max(), 12 / 10.2 - 1), "a run whose load is not known counts", time.table)
 
 
 def drifting(seed, slower=1.0, busy=1.0, ghz=3.0, power=0.5, runs=20, clock=True, spread=0.1):
