@@ -26,7 +26,8 @@ CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
 MEMORY = "memory_load_ns"  # is of a row, not of what it found
 QUIET_SHARE = 0.1  # of a sweep's runs: the machine's other users let so many be, even in a noisy hour
-DISTURBED = 1.1  # a load takes so much longer than in the last of these
+DISTURBED = {"memory_load_ns": 1.1, "last_cache_load_ns": 1.5}  # takes so much longer than in the last of these; all of
+# the last cache is hardly ever free
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
 NEARLY = 0.7  # as badly known: of the relative half width of the interval that is known worst
 SETTLED = 0.03  # a worst case that the last third of its visits lowered by no more is known
@@ -98,11 +99,13 @@ def _alone(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
-    """And of these, those of a sweep in which nobody else filled some of that cache, or kept the memory busy. A run whose
-    load is not known counts."""
+    """And of these, those of a sweep in which nobody else filled more of that cache than usual, or kept the memory busy. A
+    run whose load is not known counts."""
     rows = _alone(rows)
-    loads = pd.to_numeric(rows[MEMORY])
-    return _where(rows, ~(loads > DISTURBED * loads.quantile(QUIET_SHARE)))
+    for load, longer in DISTURBED.items():
+        loads = pd.to_numeric(rows[load])
+        rows = _where(rows, ~(loads > longer * loads.quantile(QUIET_SHARE)))
+    return rows
 
 
 def _half_widths(rows: pd.DataFrame) -> pd.Series:
