@@ -116,13 +116,15 @@ def _half_widths(rows: pd.DataFrame) -> pd.Series:
 
 def unsteady(results: Results) -> Cells:
     """Those whose median time, as measured or at one state, is not known to within STEADY yet, and is known nearly as badly
-    as the worst: runs go to these, so that in the end all are known as well."""
+    as the worst: runs go to these, so that in the end all are known as well. And those of too few runs to know, who
+    take no turn from the others: of slow ones few are undisturbed for long."""
     rows = results.figure("throughput", "ns_per_op")
     if rows.empty:
         return []
     (moved,) = at_one_state([_alone(rows)], CELL)
     widths = pd.concat([_half_widths(one) for one in (_undisturbed(rows), moved) if len(one)], axis=1).max(axis=1)
-    return list(widths[(widths > STEADY) & (widths >= NEARLY * widths.max())].index)
+    worst = widths[widths < math.inf].max()  # NaN: there is none
+    return list(widths[(widths > STEADY) & ~(widths < NEARLY * worst)].index)
 
 
 def unsettled(results: Results, fewest: int) -> Cells:

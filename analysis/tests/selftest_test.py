@@ -331,8 +331,9 @@ ok({values.shape for values in pool.values()} == {(1, 2)}, "a sweep that was cut
 
 TO_STEADY = {"slab": [10.0, 10.1] * 4, "tlsf": [10.0, 10.5] * 4, "pool": [10.0] * 5}
 for times, more, what in (
-    (TO_STEADY, ["pool"], "who has few runs is to have more"),
-    ({**TO_STEADY, "pool": [10.0] * 6}, ["tlsf"], "then who scatters"),
+    (TO_STEADY, ["tlsf", "pool"], "who has few runs is to have more, and takes no turn from who scatters"),
+    ({"slab": [10.0, 10.1] * 4, "pool": [10.0] * 5}, ["pool"], "nor needs one that does"),
+    ({**TO_STEADY, "pool": [10.0] * 6}, ["tlsf"], "then who scatters only"),
     ({**TO_STEADY, "pool": [10.0, 10.4] * 4}, ["tlsf", "pool"], "and who does nearly as much"),
     ({**TO_STEADY, "pool": [10.0, 10.2] * 4}, ["tlsf"], "but not yet who does less"),
     ({"pool": [10.0, 10.2] * 4}, ["pool"], "until the others do no more"),
