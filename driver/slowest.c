@@ -23,7 +23,7 @@ void slowest_choose(struct slowest *slowest, const uint32_t *least, uint64_t nst
     memset(slowest->again, 0, sizeof slowest->again);
     memset(slowest->alone, 0, sizeof slowest->alone);
     memset(slowest->too_much, 0, sizeof slowest->too_much);
-    slowest->cut_short = slowest->looked_again = false;
+    slowest->cut_short = false;
     for (uint64_t i = 0; i < nsteps; i++)
         worst = least[i] > worst ? least[i] : worst;
     for (uint32_t below = worst - worst / 2; below > worst / 512; below /= 2) {

@@ -24,7 +24,6 @@ struct slowest {
     bool alone[SLOWEST_MOST];     /* with those near it writes more than can be copied */
     bool too_much[SLOWEST_MOST];  /* so it does alone */
     bool cut_short;               /* the replay before ended before all had their turn, as that took too long */
-    bool looked_again;            /* in it those had their turn that had been done again */
 };
 
 /* Chooses those whose least is more than half the largest, or if these are more than SLOWEST_MOST, more than three

@@ -6,9 +6,7 @@
  * together they are a stretch. Ops near each other share one.
  *
  * As long as an op has the largest least that was never done again, such are done again, those near the largest in one
- * replay, or where that takes too long, the largest. Then the largest is, until another is the largest. In between, in
- * every other replay, those that are below it have their turn once: in another run, which has its heap on other pages
- * of memory, the largest may be below these, and of several runs each op counts with the least that any found.
+ * replay, or where that takes too long, the largest. Then the largest is, until another is the largest.
  */
 #include "driver/slowest_replay.h"
 
@@ -33,7 +31,6 @@ struct search {
     enum touch touch;
     uint64_t begin_ns, again_ns; /* when the replay began, and what of it was for doing ops again */
     bool fresh;                  /* those have their turn that were never done again; else all */
-    bool below;                  /* and are not the slowest */
     uint32_t bar;                /* ticks: those whose least is no less */
 };
 
@@ -148,7 +145,7 @@ static struct stretch stretch_of(const struct search *search, uint32_t i)
 static uint64_t do_again(struct search *search, const struct stretch *stretch, uint64_t enough_ns)
 {
     const uint64_t most_ns = clock_ns() + AGAIN_SHARE(search->bench->job->timed_ns);
-    const uint32_t elsewhere = search->below ? 0 : slowest_elsewhere(search, stretch);
+    const uint32_t elsewhere = slowest_elsewhere(search, stretch);
     uint32_t slowest = slowest_in(search, stretch);
     unsigned quiet = 0;
     uint64_t now_ns;
@@ -182,8 +179,7 @@ static void take_turns(struct search *search, const struct stretch *stretch)
     const uint32_t slowest = slowest_in(search, stretch);
     for (uint32_t i = stretch->turn; i < stretch->last; i++)
         search->slowest->again_now[i] = true;
-    if (!search->below)
-        search->bar = ALLOC_MAX(slowest, search->fresh ? search->bar : slowest_elsewhere(search, stretch));
+    search->bar = ALLOC_MAX(slowest, search->fresh ? search->bar : slowest_elsewhere(search, stretch));
 }
 
 /* Does a stretch, and again where it can be; the last for as long as it took to come to it. */
@@ -224,11 +220,8 @@ static void choose_whose_turn_it_is(struct search *search)
         slowest->ticks[i] = UINT32_MAX;
         slowest->again_now[i] = false;
     }
-    search->below = fresh <= again && fresh > again / 2 && slowest->looked_again;
-    search->fresh = fresh > again || search->below;
-    slowest->looked_again = !search->fresh;
-    const uint32_t near = fresh - fresh / 8;
-    search->bar = search->below ? near : ALLOC_MAX(again, slowest->cut_short ? fresh : near);
+    search->fresh = fresh > again;
+    search->bar = ALLOC_MAX(again, slowest->cut_short ? fresh : fresh - fresh / 8);
 }
 
 uint64_t slowest_replay(struct bench *bench, some_steps *others, some_steps *one)

@@ -200,13 +200,10 @@ static void the_last_that_counts_is_kept(void **state)
 enum { MANY = 6000, EARLIER = 100, BETWEEN = 900, SOONER = 1500, SLOWEST = 2000, NEAR = 1990, LATER = 3500 };
 enum {
     COUNTED = 5,
-    COUNTED_MOST = 7,
     EARLIER_MS = 29,
     EARLIER_AGAIN_MS = 10,
     SLOWEST_MS = 30,
     LATER_MS = 28,
-    LATER_AGAIN_MS = 20,
-    LOW_MS = 14,
     LONG_MS = 5,
     EACH_MS = 10,
     EACH_US = 400,
@@ -220,9 +217,9 @@ enum { WHOLE = 3 };                   /* replays that time each op */
 static const struct page_kind kind = {.state_size = 16};
 static char pages_state[16];
 static unsigned *count;
-static unsigned times[MANY], times_in[COUNTED_MOST][MANY];
+static unsigned times[MANY], times_in[COUNTED][MANY];
 static uint64_t late_ns[MANY]; /* the least of the whole replays: by how much others made it longer than it should be */
-static double earlier_ms, near_ms, slowest_ms, later_ms;
+static double earlier_ms, near_ms, slowest_ms;
 static const struct bench *counted;
 static uint64_t longest_stretch; /* steps */
 
@@ -235,21 +232,6 @@ static uint64_t us_of_three(unsigned op)
         return 1000 * SLOWEST_MS;
     case LATER:
         return 1000 * LATER_MS;
-    default:
-        return 0;
-    }
-}
-
-/* Two are below the slowest, one of them by more than half. */
-static uint64_t us_of_those_below(unsigned op)
-{
-    switch (op) {
-    case EARLIER:
-        return 1000 * LOW_MS;
-    case SLOWEST:
-        return 1000 * SLOWEST_MS;
-    case LATER:
-        return 1000 * (times[op] == 1 ? LATER_MS : LATER_AGAIN_MS);
     default:
         return 0;
     }
@@ -281,7 +263,7 @@ static uint64_t us_of_neighbours(unsigned op)
 {
     switch (op) {
     case NEAR:
-        return at_replay == 4 && times[op] > 1 ? 0 : NEAR_US;
+        return at_replay == COUNTED - 1 && times[op] > 1 ? 0 : NEAR_US;
     case SLOWEST:
         return NEXT_US;
     default:
@@ -357,7 +339,6 @@ static void see_the_count(struct bench *bench, uint32_t i)
     earlier_ms = least_ms(bench, EARLIER);
     near_ms = least_ms(bench, NEAR);
     slowest_ms = least_ms(bench, SLOWEST);
-    later_ms = least_ms(bench, LATER);
 }
 
 static bool any_was_late(void)
@@ -368,7 +349,7 @@ static bool any_was_late(void)
     return false;
 }
 
-static void try_to_count(uint32_t replays, uint64_t timed_ns)
+static void try_to_count(uint64_t timed_ns)
 {
     static const struct allocator allocator = {.alloc = count_call};
     static struct job job;
@@ -381,7 +362,7 @@ static void try_to_count(uint32_t replays, uint64_t timed_ns)
     assert_true(bench.region != MAP_FAILED);
     counted = &bench;
     longest_stretch = 0;
-    nreplays = replays;
+    nreplays = COUNTED;
     begins = begin_count;
     ends = see_the_count;
     memset(late_ns, 0xff, sizeof late_ns);
@@ -389,20 +370,14 @@ static void try_to_count(uint32_t replays, uint64_t timed_ns)
     munmap(count, bytes);
 }
 
-static void count_calls_in(uint32_t replays, uint64_t us_of_op(unsigned op), size_t mib_of_op(unsigned op),
-                           uint64_t timed_ns)
+static void count_calls(uint64_t us_of_op(unsigned op), size_t mib_of_op(unsigned op), uint64_t timed_ns)
 {
     us_of = us_of_op;
     mib_of = mib_of_op;
     unsigned tries = 0;
     do
-        try_to_count(replays, timed_ns);
+        try_to_count(timed_ns);
     while (any_was_late() && ++tries < TRIES);
-}
-
-static void count_calls(uint64_t us_of_op(unsigned op), size_t mib_of_op(unsigned op), uint64_t timed_ns)
-{
-    count_calls_in(COUNTED, us_of_op, mib_of_op, timed_ns);
 }
 
 static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
@@ -420,21 +395,6 @@ static void what_may_be_the_slowest_is_done_again_from_a_copy(void **state)
     assert_int_equal(times_in[3][LATER], 0);   /* it took less already */
     assert_int_equal(times_in[4][EARLIER], 1); /* so did this, by now */
     assert_true(times_in[4][SLOWEST] >= 2);
-}
-
-static void those_below_it_once_in_every_other_replay(void **state)
-{
-    (void)state;
-    count_calls_in(COUNTED_MOST, us_of_those_below, none, LONG_NS);
-    assert_true(times_in[4][SLOWEST] >= 2);
-    assert_int_equal(times_in[4][LATER], 0);
-    assert_int_equal(times_in[5][SLOWEST], 1);
-    assert_true(times_in[5][LATER] >= 16); /* until it falls no more, though another took longer */
-    assert_true(later_ms < LATER_MS);
-    assert_true(times_in[6][SLOWEST] >= 2);
-    assert_int_equal(times_in[6][LATER], 0);
-    for (unsigned i = WHOLE; i < COUNTED_MOST; i++)
-        assert_int_equal(times_in[i][EARLIER], 1);
 }
 
 static void in_several_replays_when_that_takes_long(void **state)
@@ -502,7 +462,6 @@ int main(void)
                                               cmocka_unit_test(each_alone_where_all_write_too_much),
                                               cmocka_unit_test(once_who_writes_too_much_alone),
                                               cmocka_unit_test(in_several_replays_when_that_takes_long),
-                                              cmocka_unit_test(those_below_it_once_in_every_other_replay),
                                               cmocka_unit_test(what_may_be_the_slowest_is_done_again_from_a_copy)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
