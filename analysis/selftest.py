@@ -48,8 +48,8 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 # How long a run replays: of each part, or op, the fastest replay counts. Times that are known worst are asked each round,
 # the others every so many after the first. So are worst cases that take long, but then longer: for some replays, of
 # which after a fourth the slowest ops alone are done. So is that of a heap that is not in the arena, whose slowest ops
-# are not done again from a copy. Of cc1 and lld, the replays of every op take half of 0.3 s, and what is left is too short
-# to do all again that may be the slowest: with twice that, a run finds alone what twenty of 0.3 s do not.
+# are not done again from a copy. Of watermark on cc1 and lld, 0.3 s leave three and seven replays after those of every op,
+# too few to do all again that may be the slowest: with twice that, a run finds alone what ten of 0.3 s mostly do not.
 THROUGHPUT_S, LATENCY_S = 0.3, 0.6
 TIME_ROUNDS, MORE_RUNS = 2, 4  # so many a round of the times that are known worst, and are quick
 SLOW_ROUNDS, SLOW_THROUGHPUT_REPLAYS, SLOW_THROUGHPUT_S = 5, 4, (0.5, 2)  # so many replays; that time at least, at most

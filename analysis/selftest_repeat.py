@@ -19,15 +19,14 @@ import pandas as pd
 
 from analysis import worst_case
 from analysis.load import FLOOR, Results
-from analysis.one_state import at_one_state
+from analysis.one_state import LOADS, at_one_state
 from analysis.statistics import sign_interval
 
 CELL = ["trace", "allocator"]
 Cells = list[tuple[str, str]]
-MEMORY = "memory_load_ns"  # is of a row, not of what it found
+MEMORY = LOADS[0]  # is of a row, not of what it found
 QUIET_SHARE = 0.1  # of a sweep's runs: the machine's other users let so many be, even in a noisy hour
-DISTURBED = {"memory_load_ns": 1.1, "last_cache_load_ns": 1.5}  # takes so much longer than in the last of these; all of
-# the last cache is hardly ever free
+DISTURBED = dict(zip(LOADS, (1.1, 1.5)))  # takes so much longer than in the last of these; all of the cache is never free
 STEADY = 0.0075  # two medians that are known so well are 3 % apart only when the machine has changed in between
 NEARLY = 0.7  # as badly known: of the relative half width of the interval that is known worst
 SETTLED = 0.03  # a worst case that the last third of its visits lowered by no more is known
@@ -55,7 +54,16 @@ class Repeated:
 
 FIGURES = (
     Repeated("time", "throughput", "ns_per_op", "median", "ns/op", 0.03),
-    Repeated("time at one clock rate and load", "throughput", "ns_per_op", "median", "ns/op", 0.03, True, True),
+    Repeated(
+        "time at one clock rate and load",
+        "throughput",
+        "ns_per_op",
+        "median",
+        "ns/op",
+        0.03,
+        one_state=True,
+        disturbed=True,
+    ),
     Repeated("time of all runs", "throughput", "ns_per_op", "median", "ns/op", None, disturbed=True),
     Repeated("time of the fastest run", "throughput", "ns_per_op", "min", "ns/op", None),
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
