@@ -47,13 +47,14 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. Times that are known worst are asked each round,
 # the others every so many after the first. So are worst cases that take long, but then longer: for some replays, of
-# which after a fourth the slowest ops alone are done. So is that of a heap that is not in the arena, whose slowest ops
-# are not done again from a copy. Of watermark on cc1 and lld, 0.3 s leave three and seven replays after those of every op,
-# too few to do all again that may be the slowest: with twice that, a run finds alone what ten of 0.3 s mostly do not.
+# which after a fourth the slowest ops alone are done. As long are, each round, those of a heap that is not in the arena,
+# whose slowest ops are not done again from a copy. Of watermark on cc1 and lld, 0.3 s leave three and seven replays
+# after those of every op, too few to do all again that may be the slowest: with twice that, a run finds alone what ten
+# of 0.3 s mostly do not.
 THROUGHPUT_S, LATENCY_S = 0.3, 0.6
 TIME_ROUNDS, MORE_RUNS = 2, 4  # so many a round of the times that are known worst, and are quick
 SLOW_ROUNDS, SLOW_THROUGHPUT_REPLAYS, SLOW_THROUGHPUT_S = 5, 4, (0.5, 2)  # so many replays; that time at least, at most
-OUTSIDE_ROUNDS, OUTSIDE_LATENCY_S = 2, 5
+OUTSIDE_LATENCY_S = 5
 SLOW_LATENCY_REPLAYS, SLOW_LATENCY_S = 12, (10, 20)  # so many replays, that time at least; 100 replays, that at most
 
 SWEEPS = ("first", "again", "busy")
@@ -291,8 +292,9 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
     sweep_end = time.monotonic() + options.minutes * 60 / len(SWEEPS)
     cells, calls = list(trial.replay_s), _calls(trial.replay_s)
     for seed in itertools.count():
-        end, worst, short, long = math.inf, [], trial.short_of(calls), calls
-        due = {rounds: seed < runs or seed % rounds == 0 for rounds in (TIME_ROUNDS, OUTSIDE_ROUNDS, SLOW_ROUNDS)}
+        end, worst = math.inf, []
+        short, outside, slow = trial.short_of(calls), trial.outside_of(calls), trial.slow_of(calls)
+        due = {rounds: seed < runs or seed % rounds == 0 for rounds in (TIME_ROUNDS, SLOW_ROUNDS)}
         if seed >= runs:
             end = sweep_end
             if time.monotonic() > end:
@@ -300,8 +302,9 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
             results = read_results(PROGRAM, [file])
             worst = selftest_repeat.unsteady(results)
             short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
-            long = selftest_repeat.unsettled(results, selftest_repeat.FEWEST_LONG_VISITS)
-            if not short + long:
+            outside = trial.outside_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_OUTSIDE_VISITS))
+            slow = trial.slow_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_SLOW_VISITS))
+            if not short + outside + slow:
                 short = trial.short_of(calls)
         visits = _Visits(options, seed, file, end)
         if due[TIME_ROUNDS]:
@@ -309,10 +312,9 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
         visits.throughput(trial.quick_of(worst), THROUGHPUT_S, MORE_RUNS)
         visits.slow_throughput(trial.slow_of(cells if due[SLOW_ROUNDS] else worst), trial)
         visits.latency(short, LATENCY_S)
-        if due[OUTSIDE_ROUNDS]:
-            visits.long_latency(trial.outside_of(long), trial)
+        visits.long_latency(outside, trial)
         if due[SLOW_ROUNDS]:
-            visits.long_latency(trial.slow_of(long), trial)
+            visits.long_latency(slow, trial)
 
 
 def _measure_repeat(options: argparse.Namespace) -> list[Path]:

@@ -33,7 +33,8 @@ SETTLED = 0.03  # a worst case that the last third of its visits lowered by no m
 QUICK_S = 0.05  # a replay
 WORST_CASE = "worst case"
 FEWEST_VISITS = 15  # of short runs: a few may be alike by chance, and far from the least
-FEWEST_LONG_VISITS = 5
+FEWEST_OUTSIDE_VISITS = 10  # of five beside a busy loop, each had an op of libc a tenth longer than others have it
+FEWEST_SLOW_VISITS = 5
 OUTSIDE_ARENA = ("", "mmap")  # page sources: none of its own
 FEWEST_RUNS = 3  # with fewer, a median is no median, and the worst case is not free of noise
 
