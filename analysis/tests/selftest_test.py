@@ -193,10 +193,10 @@ time = selftest_repeat.agreements(load([first]), crowded)[0]
 ok(np.allclose(sorted(time.table["apart"]), [0, 12 / 10.2 - 1]), "of two others, all count", time.table)
 
 
-def disturbed(quiet, load_name="memory_load_ns"):
-    """Rows of which so many of slab had a load of 100 to 109 ns and 10 ns/op, the others half more and 12; tlsf's, too."""
+def disturbed(quiet, load_name="memory_load_ns", others_ns=115.0):
+    """Rows of which so many of slab had a load of 100 to 109 ns and 10 ns/op, the others a longer one and 12; tlsf's, too."""
     made = throughput_rows({"one.trace": {"slab": [10.0] * quiet + [12.0] * 5, "tlsf": [20.0] * 3 + [22.0] * 5}})
-    loads = [*np.linspace(100, 109, quiet), *[155.0] * 5, *np.linspace(100, 109, 3), *[155.0] * 5]
+    loads = [*np.linspace(100, 109, quiet), *[others_ns] * 5, *np.linspace(100, 109, 3), *[others_ns] * 5]
     for row, load_ns in zip(made, loads):
         row["condition"]["core"][load_name] = load_ns
     return load([written(made)])
@@ -209,8 +209,12 @@ for quiet, slab, what in (
     times = {one.figure.title: one for one in selftest_repeat.agreements(load([first]), disturbed(quiet))}
     found = times["time"].table["apart"]
     ok(np.allclose(found[[("one.trace", "slab"), ("one.trace", "tlsf")]], [slab, 0]), what, found)
-found = selftest_repeat.agreements(load([first]), disturbed(3, "last_cache_load_ns"))[0].table["apart"]
-ok(np.isclose(found["one.trace", "tlsf"], 0), "nor those that most of the last cache was filled in", found)
+for others_ns, tlsf, what in (
+    (155.0, 0, "nor those that most of the last cache was filled in"),
+    (115.0, 0.1, "but some of it may be"),
+):
+    found = selftest_repeat.agreements(load([first]), disturbed(3, "last_cache_load_ns", others_ns))[0].table["apart"]
+    ok(np.isclose(found["one.trace", "tlsf"], tlsf), what, found)
 of_all = times["time of all runs"]
 ok(
     np.isclose(of_all.table["apart"]["one.trace", "tlsf"], 0.1) and of_all.outside().empty,
