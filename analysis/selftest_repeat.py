@@ -12,6 +12,7 @@ time of whole repetitions; that load; the worst case of a row in the middle; and
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -107,14 +108,16 @@ def _alone(rows: pd.DataFrame) -> pd.DataFrame:
     return _where(rows, ~rows["shared"])
 
 
-def _undisturbed(rows: pd.DataFrame) -> pd.DataFrame:
-    """And of these, those of a sweep in which nobody else filled more of that cache than usual, or kept the memory busy. A
-    run whose load is not known counts."""
-    rows = _alone(rows)
+def _undisturbed(sweeps: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+    """And of these, those in which nobody else filled more of that cache than usual, or kept the memory busy: by one bar
+    for all sweeps, that of the one that had it least quiet, so that like is compared with like. A run whose load is not
+    known counts."""
+    sweeps = [_alone(rows) for rows in sweeps]
     for load, longer in DISTURBED.items():
-        loads = pd.to_numeric(rows[load])
-        rows = _where(rows, ~(loads > longer * loads.quantile(QUIET_SHARE)))
-    return rows
+        loads = [pd.to_numeric(rows[load]) for rows in sweeps]
+        bar = longer * np.fmax.reduce([one.quantile(QUIET_SHARE) for one in loads])
+        sweeps = [_where(rows, ~(one > bar)) for rows, one in zip(sweeps, loads)]
+    return sweeps
 
 
 def _half_widths(rows: pd.DataFrame) -> pd.Series:
@@ -130,8 +133,8 @@ def unsteady(results: Results) -> Cells:
     rows = results.figure("throughput", "ns_per_op")
     if rows.empty:
         return []
-    (moved,) = at_one_state([_alone(rows)], CELL)
-    widths = pd.concat([_half_widths(one) for one in (_undisturbed(rows), moved) if len(one)], axis=1).max(axis=1)
+    ways = [*_undisturbed([rows]), *at_one_state([_alone(rows)], CELL)]
+    widths = pd.concat([_half_widths(one) for one in ways if len(one)], axis=1).max(axis=1)
     worst = widths[widths < math.inf].max()  # NaN: there is none
     return list(widths[(widths > STEADY) & ~(widths < NEARLY * worst)].index)
 
@@ -174,16 +177,21 @@ def quick(results: Results) -> Cells:
     return [cell for cell, seconds in replay_seconds(results).items() if seconds <= QUICK_S]
 
 
-def _rows(results: Results, figure: Repeated) -> pd.DataFrame:
-    """Those that count, with the figure as column value."""
-    if figure.figure == MEMORY:
-        rows = results.of_pass(figure.pass_name)
-        rows = rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
-    else:
-        rows = results.figure(figure.pass_name, figure.figure)
+def _with_figure(results: Results, figure: Repeated) -> pd.DataFrame:
+    """The rows that have it, as column value."""
+    if figure.figure != MEMORY:
+        return results.figure(figure.pass_name, figure.figure)
+    rows = results.of_pass(figure.pass_name)
+    return rows.assign(value=pd.to_numeric(rows[MEMORY])).dropna(subset=["value"])
+
+
+def _that_count(sweeps: Sequence[pd.DataFrame], figure: Repeated) -> list[pd.DataFrame]:
     if figure.pass_name != "throughput":
-        return rows
-    return _alone(rows) if figure.disturbed else _undisturbed(rows)
+        return list(sweeps)
+    if not figure.disturbed:
+        return _undisturbed(sweeps)
+    alone = [_alone(rows) for rows in sweeps]
+    return at_one_state(alone, CELL) if figure.one_state else alone
 
 
 def _of_runs(rows: pd.DataFrame, how: str) -> pd.DataFrame:
@@ -198,10 +206,8 @@ def agreements(first: Results, second: Results) -> list[Agreement]:
     left out."""
     found = []
     for figure in FIGURES:
-        sweeps = [_rows(first, figure), _rows(second, figure)]
-        if figure.one_state:
-            sweeps = at_one_state(sweeps, CELL)
-        before, after = (_of_runs(rows, figure.of_runs) for rows in sweeps)
+        sweeps = [_with_figure(sweep, figure) for sweep in (first, second)]
+        before, after = (_of_runs(rows, figure.of_runs) for rows in _that_count(sweeps, figure))
         both = before.join(after, rsuffix="_later", how="inner")
         if figure.pass_name == "latency":
             both = both.drop(index=FLOOR, level="allocator", errors="ignore")

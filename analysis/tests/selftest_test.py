@@ -221,6 +221,11 @@ ok(
     "in that of all runs they do, of which nothing is asked",
     of_all.table,
 )
+noisy = disturbed(3)
+noisy.table["memory_load_ns"] = 110.0
+for sweeps in ((disturbed(3), noisy), (noisy, disturbed(3))):
+    found = selftest_repeat.agreements(*sweeps)[0].table["apart"]
+    ok(np.allclose(found, 0), "runs are disturbed by the bar of the sweep that had it less quiet", found)
 unknown = disturbed(3)
 unknown.table["memory_load_ns"] = None
 time = selftest_repeat.agreements(load([first]), unknown)[0]
