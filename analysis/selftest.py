@@ -47,7 +47,7 @@ QUICK_SWEEPS, QUICK_ROUNDS = 10, 7
 
 # How long a run replays: of each part, or op, the fastest replay counts. Times that are known worst are asked each round,
 # the others every so many after the first. So are worst cases that take long, but then longer: for some replays, of
-# which after a fourth the slowest ops alone are done. As long are, each round, those of a heap that is not in the arena,
+# which after a fourth the slowest ops alone are done. Longer, too, but each round, are those of a heap outside the arena,
 # whose slowest ops are not done again from a copy. Of watermark on cc1 and lld, 0.3 s leave three and seven replays
 # after those of every op, too few to do all again that may be the slowest: with twice that, a run finds alone what ten
 # of 0.3 s mostly do not.

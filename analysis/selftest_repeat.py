@@ -50,22 +50,13 @@ class Repeated:
     of_runs: str  # "median", "min", "max" or WORST_CASE
     unit: str
     wanted: float | None
-    one_state: bool = False  # of both sweeps: see one_state.py
+    one_state: bool = False  # of all runs, in one state of both sweeps: see one_state.py
     disturbed: bool = False  # runs that were count as well
 
 
 FIGURES = (
     Repeated("time", "throughput", "ns_per_op", "median", "ns/op", 0.03),
-    Repeated(
-        "time at one clock rate and load",
-        "throughput",
-        "ns_per_op",
-        "median",
-        "ns/op",
-        0.03,
-        one_state=True,
-        disturbed=True,
-    ),
+    Repeated("time at one clock rate and load", "throughput", "ns_per_op", "median", "ns/op", 0.03, one_state=True),
     Repeated("time of all runs", "throughput", "ns_per_op", "median", "ns/op", None, disturbed=True),
     Repeated("time of the fastest run", "throughput", "ns_per_op", "min", "ns/op", None),
     Repeated("time in cycles of the core", "throughput", "cycles_per_op", "median", "cycles/op", None),
@@ -109,15 +100,14 @@ def _alone(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _undisturbed(sweeps: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
-    """And of these, those in which nobody else filled more of that cache than usual, or kept the memory busy: by one bar
+    """Of runs that were alone, those in which nobody else filled more of that cache than usual, or kept the memory busy: by one bar
     for all sweeps, that of the one that had it least quiet, so that like is compared with like. A run whose load is not
     known counts."""
-    sweeps = [_alone(rows) for rows in sweeps]
     for load, longer in DISTURBED.items():
         loads = [pd.to_numeric(rows[load]) for rows in sweeps]
         bar = longer * np.fmax.reduce([one.quantile(QUIET_SHARE) for one in loads])
         sweeps = [_where(rows, ~(one > bar)) for rows, one in zip(sweeps, loads)]
-    return sweeps
+    return list(sweeps)
 
 
 def _half_widths(rows: pd.DataFrame) -> pd.Series:
@@ -133,7 +123,8 @@ def unsteady(results: Results) -> Cells:
     rows = results.figure("throughput", "ns_per_op")
     if rows.empty:
         return []
-    ways = [*_undisturbed([rows]), *at_one_state([_alone(rows)], CELL)]
+    alone = [_alone(rows)]
+    ways = [*_undisturbed(alone), *at_one_state(alone, CELL)]
     widths = pd.concat([_half_widths(one) for one in ways if len(one)], axis=1).max(axis=1)
     worst = widths[widths < math.inf].max()  # NaN: there is none
     return list(widths[(widths > STEADY) & ~(widths < NEARLY * worst)].index)
@@ -188,10 +179,10 @@ def _with_figure(results: Results, figure: Repeated) -> pd.DataFrame:
 def _that_count(sweeps: Sequence[pd.DataFrame], figure: Repeated) -> list[pd.DataFrame]:
     if figure.pass_name != "throughput":
         return list(sweeps)
-    if not figure.disturbed:
-        return _undisturbed(sweeps)
     alone = [_alone(rows) for rows in sweeps]
-    return at_one_state(alone, CELL) if figure.one_state else alone
+    if figure.one_state:
+        return at_one_state(alone, CELL)
+    return alone if figure.disturbed else _undisturbed(alone)
 
 
 def _of_runs(rows: pd.DataFrame, how: str) -> pd.DataFrame:
