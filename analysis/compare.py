@@ -29,7 +29,7 @@ from rich.text import Text
 
 from analysis import statistics
 from analysis.command import EXIT_DONE, EXIT_FAILED, EXIT_INPUT, Parser, fail, read_results, words
-from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, figure_at, latency_unit, of_most_runs
+from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, figure_at, latency_unit, own_worst
 
 KEY = ["trace_name", "hash", "spec", "touch", "pages"]
 ALPHA = 0.05
@@ -48,7 +48,7 @@ class Metric:
     pass_name: str
     path: Sequence[str]  # to it in a row's figures
     repeats: bool  # the same in every run, to the last digit
-    judged: bool = True  # False: one figure of all runs so far, that no test applies to
+    judged: bool = True  # False: one figure of all runs, that no test applies to
 
 
 METRICS = [
@@ -113,7 +113,7 @@ def _samples(results: Results, metric: Metric, key: Sequence[str]) -> Samples:
     rows = results.of_pass(metric.pass_name)
     rows = rows.assign(value=[figure_at(figures, metric.path) for figures in rows["figures"]]).dropna(subset=["value"])
     if not metric.judged:
-        rows = of_most_runs(rows)
+        rows = own_worst(rows, metric.path[0])
     return {
         cell: Sample(_name(group, key), bool(group["emulated"].any()), list(group["value"]))
         for cell, group in rows.groupby([*key, "instruction_set"], sort=False)

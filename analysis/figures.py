@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import statistics
-from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, latency_unit, of_most_runs
+from analysis.load import LATENCY_UNITS, UNIT_WORDS, Results, latency_unit, own_worst
 from analysis.plots.base import Row, rows_of
 
 
@@ -117,10 +117,11 @@ def last_of(name: str, op: str = "") -> Callable[[pd.DataFrame], Figure]:
 
 def _own_worst(unit: str) -> Callable[[pd.DataFrame], Figure]:
     def make(rows: pd.DataFrame) -> Figure:
-        known = of_most_runs(rows)
+        name = f"worst_of_least_{unit}"
+        known = own_worst(rows, name)
         if known.empty:
             return Figure(np.nan, rows_of(rows), note="one run cannot tell interrupts apart")
-        return last_of(f"worst_of_least_{unit}", "worst_of_least_op")(known)
+        return last_of(name, "worst_of_least_op")(known)
 
     return make
 

@@ -100,12 +100,15 @@ def figure_at(figures: Mapping[str, Any], path: Sequence[str]) -> float | None:
     return None if value is None else float(value)
 
 
-def of_most_runs(latency: pd.DataFrame) -> pd.DataFrame:
-    """Of each cell of some rows of the latency pass, that whose own worst case is over the most runs, of these the last.
-    One run cannot tell an interrupt from it, so that it is over two at least; a cell without such a row has none."""
+def own_worst(latency: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Of each cell of some rows of the latency pass, that with the least own worst case, as column `value`; `name` is that
+    of the figure, worst_of_least_ and a unit. Of several sweeps together the worst case is no more than in any of them,
+    as none can make an op's least time longer. One run cannot tell an interrupt from it, so that it is over two at
+    least; a cell without such a row has none."""
+    rows = latency.assign(value=[figure_at(figures, [name]) for figures in latency["figures"]])
     runs = pd.Series([figures["worst_of_least_runs"] for figures in latency["figures"]], index=latency.index, dtype=int)
-    ranked = latency[runs > 1].assign(runs=runs).sort_values("runs", kind="stable")
-    return ranked.groupby(CELL, sort=False).tail(1)
+    rows = rows[runs > 1].dropna(subset=["value"]).astype({"value": float}).sort_values("value", kind="stable")
+    return rows.groupby(CELL, sort=False).head(1)
 
 
 def latency_unit(figures: Mapping[str, Any]) -> str:

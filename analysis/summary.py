@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from analysis import style
-from analysis.load import FLOOR, LATENCY_UNITS, UNIT_WORDS, Results, of_most_runs
+from analysis.load import FLOOR, LATENCY_UNITS, UNIT_WORDS, Results, own_worst
 
 YARDSTICKS = (FLOOR, "null-inline", "oracle")  # they are measured by, not chosen
 TIMES = ("time", "worst")  # of the axes
@@ -89,7 +89,7 @@ def _own_worst(latencies: dict[str, pd.DataFrame], cell: dict[str, str]) -> tupl
     """The allocators' own worst cases in the first unit that one of them has, and its name: units are not mixed."""
     found, said = pd.Series(dtype=float), UNIT_WORDS[LATENCY_UNITS[0]]
     for unit, part in latencies.items():
-        found = of_most_runs(_of_cell(part, cell)).set_index("allocator")["value"]
+        found = own_worst(_of_cell(part, cell), f"worst_of_least_{unit}").set_index("allocator")["value"]
         if len(found):
             said = UNIT_WORDS[unit]
             break

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
 from analysis import style
-from analysis.load import CELL, LATENCY_UNITS, Results, latency_unit, of_most_runs
+from analysis.load import CELL, LATENCY_UNITS, Results, latency_unit, own_worst
 from analysis.plots.base import Picture, Selection, by_trace, legend_lines, log_axes, need, rows_of, sheet, time_label
 
 POINTS = 160  # of a curve: finer than its line is wide
@@ -66,19 +66,17 @@ def _draw(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look
 def _mark(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look], end: float) -> None:
     """The own worst cases below the end of the curves, each on a line of its own, as many lie at nearly one time."""
     heights = dict(zip(looks, np.geomspace(end / 2, end * MARKED * 1.5, len(looks))))
-    known = of_most_runs(rows)
-    for spec, figures in zip(known["allocator"], known["figures"]):
-        worst = figures[f"worst_of_least_{unit}"]
-        if worst is not None:
-            look = looks[str(spec)]
-            axes.plot(
-                worst,
-                heights[str(spec)],
-                color=look.colour,
-                marker=look.marker,
-                markerfacecolor="none",
-                markersize=4,
-            )
+    known = own_worst(rows, f"worst_of_least_{unit}")
+    for spec, worst in zip(known["allocator"], known["value"]):
+        look = looks[str(spec)]
+        axes.plot(
+            worst,
+            heights[str(spec)],
+            color=look.colour,
+            marker=look.marker,
+            markerfacecolor="none",
+            markersize=4,
+        )
 
 
 def latency(results: Results, selection: Selection) -> Picture:

@@ -1,5 +1,6 @@
 """summary_test.py - what one chooses by, and the Pareto set."""
 
+import copy
 from dataclasses import replace
 
 from common import finish, measured, ok, written
@@ -7,7 +8,7 @@ from common import finish, measured, ok, written
 import pandas as pd
 
 from analysis.answer import answers, sentences
-from analysis.load import load, of_most_runs
+from analysis.load import load, own_worst
 from analysis.summary import best, overall, pareto, studies
 
 table = pd.DataFrame(
@@ -72,11 +73,28 @@ ok(
     "a trace and its copy under another name are two",
 )
 
-# The more runs a row's own worst case is over, the better it is known.
+# No run can make the least time of an op longer: of a cell's rows over several runs, the least has the worst case.
 timed = [row for row in rows if row["pass"] == "latency" and row["allocator"]["spec"] == "slab"]
-known = of_most_runs(load([written(timed[::-1])]).table)
-ok(list(known["line"]) == [1], "the row over the most runs counts, wherever it stands", known)
-known = of_most_runs(load([written([timed[0], timed[0]])]).table)
+
+
+def sweep(*worst):
+    """Rows of a sweep: the own worst case, over one run, two, and so on."""
+    made = [copy.deepcopy(timed[0]) for _ in worst]
+    for run, (row, ns) in enumerate(zip(made, worst)):
+        row["run"] = run
+        row["figures"].update(worst_of_least_ns=ns, worst_of_least_runs=run + 1)
+    return made
+
+
+for sweeps, line, what in (
+    ([sweep(900, 500)], 2, "of a sweep, its last row counts"),
+    ([sweep(900, 500)[::-1]], 1, "wherever it stands"),
+    ([sweep(900, 500), sweep(900, 800, 700)], 2, "of two, that with the least worst case, though the other has more runs"),
+    ([sweep(900, 500), sweep(400)], 2, "but that of one run may be of anything"),
+):
+    known = own_worst(load([written(sum(sweeps, []))]).table, "worst_of_least_ns")
+    ok(list(known["line"]) == [line], what, known)
+known = own_worst(load([written([timed[0], timed[0]])]).table, "worst_of_least_ns")
 ok(known.empty, "two sweeps of one run each are not two runs", known)
 
 # Of the two worst cases, the exact one where all have it that have the rest.
