@@ -34,7 +34,7 @@ from analysis.command import (
     read_results,
     words,
 )
-from analysis.load import FLOOR, memory_text
+from analysis.load import FLOOR, Results, memory_text
 from analysis.selftest_repeat import FEWEST_RUNS, Agreement, Cells
 from analysis.selftest_stat import PLANTED, Findings
 
@@ -301,10 +301,9 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
                 break
             results = read_results(PROGRAM, [file])
             worst = selftest_repeat.unsteady(results)
-            short = trial.short_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_VISITS))
-            outside = trial.outside_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_OUTSIDE_VISITS))
-            slow = trial.slow_of(selftest_repeat.unsettled(results, selftest_repeat.FEWEST_SLOW_VISITS))
-            if not short + outside + slow:
+            open_cases = selftest_repeat.unsettled(results, selftest_repeat.wanted_visits(results))
+            short, outside, slow = trial.short_of(open_cases), trial.outside_of(open_cases), trial.slow_of(open_cases)
+            if not open_cases:
                 short = trial.short_of(calls)
         visits = _Visits(options, seed, file, end)
         if due[TIME_ROUNDS]:
@@ -360,6 +359,17 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
         )
 
 
+def _unknown_text(results: Results) -> str:
+    """What a sweep was too short to know, so that nobody takes that for a difference."""
+    widths, visited = selftest_repeat.half_widths(results), selftest_repeat.visited(results)
+    times = int((widths > selftest_repeat.STEADY).sum())
+    worst = selftest_repeat.unsettled(results, selftest_repeat.wanted_visits(results))
+    return (
+        f"{times} of {len(widths)} times are not known to {selftest_repeat.STEADY:.2%}, {len(worst)} of {len(visited)} worst "
+        "cases may fall yet"
+    )
+
+
 def _repeat(options: argparse.Namespace) -> int:
     names = [path.name for path in options.traces]
     twice = [name for name in dict.fromkeys(names) if names.count(name) > 1]
@@ -388,7 +398,8 @@ def _repeat(options: argparse.Namespace) -> int:
         if outside.row_count:
             _print(outside)
         left_out = dict.fromkeys(name for one in found for name in one.left_out)
-        print(f"first: {memory_text(results.table)}\nsecond: {memory_text(later.table)}")
+        for name, sweep in (("first", results), ("second", later)):
+            print(f"{name}: {_unknown_text(sweep)} (more --minutes); {memory_text(sweep.table)}")
         if results.shared + later.shared:
             print(
                 f"{results.shared} rows of the one, {later.shared} of the other had no core or no last cache of their own"

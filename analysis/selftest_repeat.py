@@ -12,7 +12,7 @@ time of whole repetitions; that load; the worst case of a row in the middle; and
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,7 +24,8 @@ from analysis.one_state import LOADS, at_one_state
 from analysis.statistics import sign_interval
 
 CELL = ["trace", "allocator"]
-Cells = list[tuple[str, str]]
+Cell = tuple[str, str]  # trace and spec
+Cells = list[Cell]
 MEMORY = LOADS[0]  # is of a row, not of what it found
 QUIET_SHARE = 0.1  # of a sweep's runs: the machine's other users let so many be, even in a noisy hour
 DISTURBED = dict(zip(LOADS, (1.1, 1.5)))  # takes so much longer than in the last of these; all of the cache is never free
@@ -116,27 +117,50 @@ def _half_widths(rows: pd.DataFrame) -> pd.Series:
     return intervals.map(lambda one: math.inf if math.isnan(one.low) else one.half_width / one.median).astype(float)
 
 
-def unsteady(results: Results) -> Cells:
-    """Those whose median time, as measured or at one state, is not known to within STEADY yet, and is known nearly as badly
-    as the worst: runs go to these, so that in the end all are known as well. And those of too few runs to know, who
-    take no turn from the others: of slow ones few are undisturbed for long."""
+def half_widths(results: Results) -> pd.Series:
+    """Of each cell (trace, spec) that has a time: how well its median is known, as measured or at one state, whichever is
+    known worse, as the relative half width of its interval; inf: of too few runs to tell."""
     rows = results.figure("throughput", "ns_per_op")
     if rows.empty:
-        return []
+        return pd.Series(dtype=float)
     alone = [_alone(rows)]
     ways = [*_undisturbed(alone), *at_one_state(alone, CELL)]
-    widths = pd.concat([_half_widths(one) for one in ways if len(one)], axis=1).max(axis=1)
+    return pd.concat([_half_widths(one) for one in ways if len(one)], axis=1).max(axis=1)
+
+
+def unsteady(results: Results) -> Cells:
+    """Those whose median time is not known to within STEADY yet, and is known nearly as badly as the worst: runs go to
+    these, so that in the end all are known as well. And those of too few runs to know, who take no turn from the
+    others: of slow ones few are undisturbed for long."""
+    widths = half_widths(results)
     worst = widths[widths < math.inf].max()  # NaN: there is none
     return list(widths[(widths > STEADY) & ~(widths < NEARLY * worst)].index)
 
 
-def unsettled(results: Results, fewest: int) -> Cells:
-    """Those that had less than so many visits (sweeps of a seed), or whose noise-free worst case the last third of them,
-    FEWEST_RUNS at least, still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which
-    pages of memory a process has; and a shared machine is as fast as it can be at few times only."""
+def wanted_visits(results: Results) -> dict[Cell, int]:
+    """How many visits (sweeps of a seed) it takes at least to know the worst case of each cell that has a time."""
+    short, apart = quick(results), outside(results)
+
+    def wanted(cell: Cell) -> int:
+        if cell not in short:
+            return FEWEST_SLOW_VISITS
+        return FEWEST_OUTSIDE_VISITS if cell in apart else FEWEST_VISITS
+
+    return {cell: wanted(cell) for cell in replay_seconds(results)}
+
+
+def visited(results: Results) -> dict[Cell, pd.DataFrame]:
+    """The rows of each cell that has worst cases, with their visit; without null, whose calls are the timer's."""
     rows = results.figure("latency", "worst_of_least_ns")
     rows = rows[rows["allocator"] != FLOOR].assign(visit=[settings["seed"] for settings in rows["settings"]])
-    return [cell for cell, mine in rows.groupby(["trace", "spec"], sort=False) if not _settled(mine, fewest)]
+    return dict(list(rows.groupby(["trace", "spec"], sort=False)))
+
+
+def unsettled(results: Results, wanted: Mapping[Cell, int]) -> Cells:
+    """Those that had fewer visits than wanted, or whose noise-free worst case the last third of them, FEWEST_RUNS at
+    least, still lowered. It is mostly a copy or clearing of kilobytes to MBs, whose time depends on which pages of
+    memory a process has; and a shared machine is as fast as it can be at few times only."""
+    return [cell for cell, rows in visited(results).items() if not _settled(rows, wanted.get(cell, FEWEST_VISITS))]
 
 
 def _settled(rows: pd.DataFrame, fewest: int) -> bool:
@@ -148,7 +172,7 @@ def _settled(rows: pd.DataFrame, fewest: int) -> bool:
     return before <= (1 + SETTLED) * worst_case.of_runs(list(rows["figures"]))
 
 
-def replay_seconds(results: Results) -> dict[tuple[str, str], float]:
+def replay_seconds(results: Results) -> dict[Cell, float]:
     """Of those that have a time."""
     rows = results.figure("throughput", "ns_per_op")
     rows = rows.assign(seconds=rows["value"] / 1e9 * [facts["ops"] for facts in rows["trace_facts"]])

@@ -350,9 +350,19 @@ for times, more, what in (
 ):
     found = selftest_repeat.unsteady(load([written(throughput_rows({"one.trace": times}))]))
     ok(found == [("one.trace", name) for name in more], what, found)
+known = written(throughput_rows({"one.trace": TO_STEADY}) + latency_rows([400] * 15, [9000] * 15))
+few = written(throughput_rows({"one.trace": {"slab": [10.0] * 3}}) + latency_rows([400] * 14, [9000] * 14))
+result = selftest("repeat", "--from", known, few)
+ok(
+    "first: 2 of 3 times are not known to 0.75%, 0 of 1 worst cases may fall yet" in result.stdout
+    and "second: 1 of 1 times are not known to 0.75%, 1 of 1 worst cases" in result.stdout,
+    "what a sweep was too short to know is said",
+    result,
+)
 slow = written(throughput_rows({"one.trace": {"slob": [1e9] * 3, "slab": [10.0] * 3}}))
 ok(selftest_repeat.quick(load([slow])) == [("one.trace", "slab")], "but not who takes seconds for a replay")
-ok(list(selftest_repeat.replay_seconds(load([slow]))) == [("one.trace", "slob"), ("one.trace", "slab")], "both were measured")
+found = selftest_repeat.wanted_visits(load([slow]))
+ok(found == {("one.trace", "slob"): 5, ("one.trace", "slab"): 15}, "whose worst case takes long is visited less", found)
 
 for worst, visits, settled, what in (
     ([400, 700, 410, 900], None, True, "a worst case that three more visits did not lower"),
@@ -363,18 +373,22 @@ for worst, visits, settled, what in (
     ([400, 500, 405, 410], [0, 1, 1, 1], False, "one of two visits, of which one has three runs"),
 ):
     latencies = load([written(latency_rows(worst, [9000] * len(worst), visits))])
-    found = selftest_repeat.unsettled(latencies, selftest_repeat.FEWEST_RUNS)
+    found = selftest_repeat.unsettled(latencies, {("one.trace", "slab"): selftest_repeat.FEWEST_RUNS})
     ok(found == ([] if settled else [("one.trace", "slab")]), f"{what}: {'settled' if settled else 'more visits'}", found)
 
 latencies = load([written(latency_rows([400] * 4, [9000] * 4, None))])
 ok(
-    selftest_repeat.unsettled(latencies, 4) == [] and selftest_repeat.unsettled(latencies, 5) == [("one.trace", "slab")],
+    [selftest_repeat.unsettled(latencies, {("one.trace", "slab"): wanted}) for wanted in (4, 5)] == [[], [("one.trace", "slab")]],
     "alike in few visits is not enough where many are short",
 )
 for pages, kept in (("arena", {"libc"}), ("avl", {"libc"}), ("mmap", {"libc", "slab"})):
     there = load([written(measured("--alloc=null,libc,slab", f"--pages={pages}", "--runs=1", "--passes=throughput"))])
-    found = {spec for _, spec in selftest_repeat.outside(there)}
-    ok(found == kept, f"whose heap is not in the arena, with pages of {pages}: {', '.join(sorted(kept))}", found)
+    found = {spec: visits for (_, spec), visits in selftest_repeat.wanted_visits(there).items() if spec != "null"}
+    ok(
+        found == {spec: 10 if spec in kept else 15 for spec in ("libc", "slab")},
+        f"whose heap is not in the arena, with pages of {pages}, and so is visited less: {', '.join(sorted(kept))}",
+        found,
+    )
 
 
 def of_ops(least, others):
