@@ -4,7 +4,7 @@ Figures that repeat exactly (instructions, memory) changed when they differ. Tim
 Mann-Whitney test, corrected for the number of comparisons, finds a difference; the medians differ by more than the
 threshold; and the whole bootstrap interval of their ratio lies beyond 1. The threshold is what two sweeps of one build
 differ by on a shared machine; `make selftest-repeat` measures it, `make selftest-stat` what the tests find. The
-allocators' own worst cases are shown, and not judged: each is one figure of all runs, which no test applies to. One in
+allocators' own worst cases are shown, and not judged: each is one figure of a sweep, which no test applies to. One in
 cycles is never set beside one in ns.
 
 What fails now and did not before got worse, too, whatever its other figures are. What only one of the two has is counted.
@@ -48,7 +48,7 @@ class Metric:
     pass_name: str
     path: Sequence[str]  # to it in a row's figures
     repeats: bool  # the same in every run, to the last digit
-    judged: bool = True  # False: one figure of all runs, that no test applies to
+    judged: bool = True  # False: one figure of a sweep, that no test applies to
 
 
 METRICS = [
@@ -111,9 +111,11 @@ Samples = dict[tuple[str, ...], Sample]
 
 def _samples(results: Results, metric: Metric, key: Sequence[str]) -> Samples:
     rows = results.of_pass(metric.pass_name)
-    rows = rows.assign(value=[figure_at(figures, metric.path) for figures in rows["figures"]]).dropna(subset=["value"])
-    if not metric.judged:
+    if metric.judged:
+        rows = rows.assign(value=[figure_at(figures, metric.path) for figures in rows["figures"]])
+    else:
         rows = own_worst(rows, metric.path[0])
+    rows = rows.dropna(subset=["value"])
     return {
         cell: Sample(_name(group, key), bool(group["emulated"].any()), list(group["value"]))
         for cell, group in rows.groupby([*key, "instruction_set"], sort=False)
@@ -136,7 +138,7 @@ def _exact(trace: str, allocator: str, metric: Metric, before: list[float], afte
 
 
 def _of_all_runs(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
-    """Of a figure that one row has over all runs, with nothing to say how sure it is."""
+    """Of a figure that one row has over a sweep's runs, with nothing to say how sure it is."""
     before_, after_ = (statistics.Interval(runs[-1], math.nan, math.nan, 1) for runs in (before, after))
     ratio = statistics.Interval(after[-1] / before[-1], math.nan, math.nan, 1)
     return Change(trace, allocator, metric, before_, after_, ratio, None, None, None, NOT_JUDGED)
@@ -313,7 +315,7 @@ def _summary(changes: Sequence[Change], unpaired: Unmatched) -> str:
     if rest:
         parts.append(f"{rest} with too few runs to tell")
     if told:
-        parts.append(f"{told} not judged, as one figure of all runs has no test")
+        parts.append(f"{told} not judged, as one figure of a sweep has no test")
     found = "no difference found" if not count["worse"] + count["better"] + len(unpaired.lost) else "differences found"
     words = f"{found}: of {len(changes)} figures " + ", ".join(parts)
     for n, which in ((unpaired.before_only, "old"), (unpaired.after_only, "new")):

@@ -19,6 +19,7 @@ from typing import Any
 
 import fastjsonschema
 import jsonschema
+import numpy as np
 import pandas as pd
 
 SCHEMA_PATH = Path(__file__).resolve().parent.parent / "results" / "schema.json"
@@ -103,12 +104,13 @@ def figure_at(figures: Mapping[str, Any], path: Sequence[str]) -> float | None:
 def own_worst(latency: pd.DataFrame, name: str) -> pd.DataFrame:
     """Of each cell of some rows of the latency pass, that with the least own worst case, as column `value`; `name` is that
     of the figure, worst_of_least_ and a unit. Of several sweeps together the worst case is no more than in any of them,
-    as none can make an op's least time longer. One run cannot tell an interrupt from it, so that it is over two at
-    least; a cell without such a row has none."""
-    rows = latency.assign(value=[figure_at(figures, [name]) for figures in latency["figures"]])
-    runs = pd.Series([figures["worst_of_least_runs"] for figures in latency["figures"]], index=latency.index, dtype=int)
-    rows = rows[runs > 1].dropna(subset=["value"]).astype({"value": float}).sort_values("value", kind="stable")
-    return rows.groupby(CELL, sort=False).head(1)
+    as none can make an op's least time longer. NaN, less than a step of the clock, is the least. One run cannot tell an
+    interrupt from it, so that it is over two at least; a cell without such a row has none."""
+    has = [name in figures and figures["worst_of_least_runs"] > 1 for figures in latency["figures"]]
+    rows = latency[np.array(has, dtype=bool)]
+    rows = rows.assign(value=np.array([figures[name] for figures in rows["figures"]], dtype=float))
+    falling = rows.sort_values("value", ascending=False, kind="stable")  # NaN last
+    return falling.groupby(CELL, sort=False).tail(1)
 
 
 def latency_unit(figures: Mapping[str, Any]) -> str:

@@ -35,7 +35,7 @@ from analysis.command import (
     words,
 )
 from analysis.load import FLOOR, Results, memory_text
-from analysis.selftest_repeat import FEWEST_RUNS, Agreement, Cells
+from analysis.selftest_repeat import FEWEST_RUNS, Agreement, Cell, Cells
 from analysis.selftest_stat import PLANTED, Findings
 
 PROGRAM = "selftest"
@@ -231,9 +231,10 @@ class _Visits:
 class _Trial:
     """What a first run of all tells."""
 
-    replay_s: dict[tuple[str, str], float]  # of what can be measured
+    replay_s: dict[Cell, float]  # of what can be measured
     quick: Cells
     outside: Cells  # the arena
+    wanted_visits: dict[Cell, int]
     run_s: float = 0  # what such a run takes
 
     @property
@@ -252,11 +253,11 @@ class _Trial:
     def short_of(self, cells: Cells) -> Cells:
         return [cell for cell in cells if cell in self.quick and cell not in self.outside]
 
-    def slow_throughput_s(self, cell: tuple[str, str]) -> float:
+    def slow_throughput_s(self, cell: Cell) -> float:
         least, most = SLOW_THROUGHPUT_S
         return max(least, min(most, SLOW_THROUGHPUT_REPLAYS * self.replay_s[cell]))
 
-    def long_latency_s(self, cell: tuple[str, str]) -> float:
+    def long_latency_s(self, cell: Cell) -> float:
         """How long the runs are of those that are slow, or outside."""
         if cell in self.quick:
             return OUTSIDE_LATENCY_S
@@ -265,7 +266,7 @@ class _Trial:
         return max(least, min(most, 100 * seconds), SLOW_LATENCY_REPLAYS * seconds)
 
 
-def _calls(cells: Iterable[tuple[str, str]]) -> Cells:
+def _calls(cells: Iterable[Cell]) -> Cells:
     """Without null, whose calls are the timer's."""
     return [cell for cell in cells if cell[1] != FLOOR]
 
@@ -276,7 +277,10 @@ def _try_all(options: argparse.Namespace, file: Path) -> _Trial:
     visits.throughput([(path.name, options.alloc) for path in options.traces], THROUGHPUT_S, settle_s=0)
     results = read_results(PROGRAM, [file])
     trial = _Trial(
-        selftest_repeat.replay_seconds(results), selftest_repeat.quick(results), selftest_repeat.outside(results)
+        selftest_repeat.replay_seconds(results),
+        selftest_repeat.quick(results),
+        selftest_repeat.outside(results),
+        selftest_repeat.wanted_visits(results),
     )
     calls = _calls(trial.replay_s)
     visits.latency(trial.short_of(calls), LATENCY_S)
@@ -301,7 +305,7 @@ def _sweep(options: argparse.Namespace, trial: _Trial, runs: int, file: Path) ->
                 break
             results = read_results(PROGRAM, [file])
             worst = selftest_repeat.unsteady(results)
-            open_cases = selftest_repeat.unsettled(results, selftest_repeat.wanted_visits(results))
+            open_cases = selftest_repeat.unsettled(results, trial.wanted_visits)
             short, outside, slow = trial.short_of(open_cases), trial.outside_of(open_cases), trial.slow_of(open_cases)
             if not open_cases:
                 short = trial.short_of(calls)
@@ -360,14 +364,13 @@ def _print_agreement(one: Agreement, summary: Table, outside: Table) -> None:
 
 
 def _unknown_text(results: Results) -> str:
-    """What a sweep was too short to know, so that nobody takes that for a difference."""
+    """What a sweep was too short to know, so that nobody takes that for a difference; "" when it knows all."""
     widths, visited = selftest_repeat.half_widths(results), selftest_repeat.visited(results)
     times = int((widths > selftest_repeat.STEADY).sum())
     worst = selftest_repeat.unsettled(results, selftest_repeat.wanted_visits(results))
-    return (
-        f"{times} of {len(widths)} times are not known to {selftest_repeat.STEADY:.2%}, {len(worst)} of {len(visited)} worst "
-        "cases may fall yet"
-    )
+    said = [f"{times} of {len(widths)} times are not known to {selftest_repeat.STEADY:.2%}"] if times else []
+    said += [f"{len(worst)} of {len(visited)} worst cases may fall yet"] if worst else []
+    return f"{', '.join(said)} (more --minutes); " if said else ""
 
 
 def _repeat(options: argparse.Namespace) -> int:
@@ -399,7 +402,7 @@ def _repeat(options: argparse.Namespace) -> int:
             _print(outside)
         left_out = dict.fromkeys(name for one in found for name in one.left_out)
         for name, sweep in (("first", results), ("second", later)):
-            print(f"{name}: {_unknown_text(sweep)} (more --minutes); {memory_text(sweep.table)}")
+            print(f"{name}: {_unknown_text(sweep)}{memory_text(sweep.table)}")
         if results.shared + later.shared:
             print(
                 f"{results.shared} rows of the one, {later.shared} of the other had no core or no last cache of their own"

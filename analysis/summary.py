@@ -85,11 +85,11 @@ def _of_cell(rows: pd.DataFrame, cell: dict[str, str]) -> pd.DataFrame:
     return rows[(rows[list(cell)] == list(cell.values())).all(axis=1)]
 
 
-def _own_worst(latencies: dict[str, pd.DataFrame], cell: dict[str, str]) -> tuple[pd.Series, str]:
+def _own_worst(latency: pd.DataFrame) -> tuple[pd.Series, str]:
     """The allocators' own worst cases in the first unit that one of them has, and its name: units are not mixed."""
     found, said = pd.Series(dtype=float), UNIT_WORDS[LATENCY_UNITS[0]]
-    for unit, part in latencies.items():
-        found = own_worst(_of_cell(part, cell), f"worst_of_least_{unit}").set_index("allocator")["value"]
+    for unit in LATENCY_UNITS:
+        found = own_worst(latency, f"worst_of_least_{unit}").dropna(subset=["value"]).set_index("allocator")["value"]
         if len(found):
             said = UNIT_WORDS[unit]
             break
@@ -103,7 +103,7 @@ def studies(results: Results) -> Iterator[Study]:
         "memory": results.figure("space", "touched_peak_per_requested_peak"),
         "worst_instructions": results.of_pass("instructions"),
     }
-    latencies = {unit: results.figure("latency", f"worst_of_least_{unit}") for unit in LATENCY_UNITS}
+    latency = results.of_pass("latency")
     for (host, trace, hash_), rows in results.table.groupby(["host", "trace", "hash"], sort=False):
         cell = {"host": str(host), "trace": str(trace), "hash": str(hash_)}
         columns = {}
@@ -113,7 +113,7 @@ def studies(results: Results) -> Iterator[Study]:
                 columns[name] = _worst_instructions(mine)
             else:
                 columns[name] = _median(mine)
-        columns["worst"], unit = _own_worst(latencies, cell)
+        columns["worst"], unit = _own_worst(_of_cell(latency, cell))
         known = [name for name in dict.fromkeys(rows["allocator"]) if not is_yardstick(name)]
         if not known:
             continue

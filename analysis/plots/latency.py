@@ -66,7 +66,7 @@ def _draw(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look
 def _mark(axes: Axes, rows: pd.DataFrame, unit: str, looks: dict[str, style.Look], end: float) -> None:
     """The own worst cases below the end of the curves, each on a line of its own, as many lie at nearly one time."""
     heights = dict(zip(looks, np.geomspace(end / 2, end * MARKED * 1.5, len(looks))))
-    known = own_worst(rows, f"worst_of_least_{unit}")
+    known = own_worst(rows, f"worst_of_least_{unit}").dropna(subset=["value"])
     for spec, worst in zip(known["allocator"], known["value"]):
         look = looks[str(spec)]
         axes.plot(

@@ -87,10 +87,13 @@ def sweep(*worst):
 
 
 for sweeps, line, what in (
-    ([sweep(900, 500)], 2, "of a sweep, its last row counts"),
-    ([sweep(900, 500)[::-1]], 1, "wherever it stands"),
+    ([sweep(900, 600, 500)], 3, "of a sweep, its last row counts"),
+    ([sweep(900, 600, 500)[::-1]], 1, "wherever it stands"),
+    ([sweep(900, 500, 500)], 3, "though it is as the one before"),
     ([sweep(900, 500), sweep(900, 800, 700)], 2, "of two, that with the least worst case, though the other has more runs"),
+    ([sweep(900, 800, 700), sweep(900, 500)], 5, "or comes first"),
     ([sweep(900, 500), sweep(400)], 2, "but that of one run may be of anything"),
+    ([sweep(900, 500, None)], 3, "less than a step of the clock is the least"),
 ):
     known = own_worst(load([written(sum(sweeps, []))]).table, "worst_of_least_ns")
     ok(list(known["line"]) == [line], what, known)
