@@ -137,7 +137,7 @@ def _exact(trace: str, allocator: str, metric: Metric, before: list[float], afte
     return Change(trace, allocator, metric, before_, after_, ratio_, None, None, None, verdict)
 
 
-def _of_all_runs(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
+def _of_sweep(trace: str, allocator: str, metric: Metric, before: list[float], after: list[float]) -> Change:
     """Of a figure that one row has over a sweep's runs, with nothing to say how sure it is."""
     before_, after_ = (statistics.Interval(runs[-1], math.nan, math.nan, 1) for runs in (before, after))
     ratio = statistics.Interval(after[-1] / before[-1], math.nan, math.nan, 1)
@@ -239,7 +239,7 @@ def compare(old: Results, new: Results, threshold: float = THRESHOLD) -> list[Ch
         if any(before[cell].emulated or after[cell].emulated for cell in common):
             metric = replace(metric, unit=f"{metric.unit}, emulated")
         if not metric.judged:
-            changes += [_of_all_runs(*name, metric, *pair) for name, pair in pairs.items()]
+            changes += [_of_sweep(*name, metric, *pair) for name, pair in pairs.items()]
             continue
         changes += _timed(metric, pairs, threshold)
     return changes

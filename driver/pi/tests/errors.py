@@ -98,7 +98,7 @@ def full_disk(network):
     small = network.board("small", disk_bytes=512 * 1024)
     refused(network, small, 4, "disk of the board is full", "no room for the program")
 
-    # Room for the program, and for some results of many; rows of latency are the largest, so that few fill it.
+    # Room for the program, and for some results of many; rows of latency are of some 10 KB, so that few fill it.
     size = (os.path.getsize(REPLAY) + 400 * 1024) // 4096 * 4096
     middling = network.board("middling", disk_bytes=size)
     long = ("--alloc=libc", "--passes=latency", "--runs=150")
