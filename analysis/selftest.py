@@ -102,8 +102,8 @@ def _calibrate(plugin: str, common: Sequence[str], options: argparse.Namespace) 
     alloc = ",".join(selftest_stat.specs(plugin, turns))
     rows = _fresh(file)
     begin = time.monotonic()
-    _replay([f"--alloc={alloc}", f"--runs={selftest_stat.CALIBRATION_ROUNDS}", *common], rows)
-    run_s = (time.monotonic() - begin) / selftest_stat.CALIBRATION_ROUNDS / (1 + len(turns))  # 1: null
+    _replay([f"--alloc={alloc}", f"--runs={options.calibration}", *common], rows)
+    run_s = (time.monotonic() - begin) / options.calibration / (1 + len(turns))  # 1: null
     pool = selftest_stat.pool_of(read_results(PROGRAM, [rows]))
     try:
         found = selftest_stat.turns_for(pool)
@@ -448,6 +448,13 @@ def _parser() -> Parser:
         type=_at_least(2),
         metavar="N",
         help=f"of each sweep (as many as the noise takes, {selftest_stat.FEWEST_ROUNDS} at least)",
+    )
+    stat.add_argument(
+        "--calibration",
+        type=_at_least(2),
+        default=selftest_stat.CALIBRATION_ROUNDS,
+        metavar="N",
+        help="rounds before, that set the slowdowns and tell the noise (%(default)s)",
     )
     stat.add_argument(
         "--minutes",

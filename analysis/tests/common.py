@@ -2,6 +2,7 @@
 figures of our choice. Imported first: it leaves the test out when Python lacks a module."""
 
 import copy
+import functools
 import importlib
 import json
 import os
@@ -24,12 +25,17 @@ from tap import BUILD, SMALL, finish, ok, replay, rows, skip, trace  # noqa: E40
 work = tempfile.TemporaryDirectory(prefix="analysis ")
 
 
-def measured(*args):
-    """The rows of a real run on a small trace, as ./replay writes them."""
+@functools.cache
+def _lines(*args):
     path = trace(SMALL)
-    found = rows(replay(*args, "--json=-", path).stdout)
+    result = replay("--timed=0.01", *args, "--json=-", path)
     os.unlink(path)
-    return found
+    return result.stdout
+
+
+def measured(*args):
+    """The rows of a real run on a small trace, as ./replay writes them; the same ones when asked for the same."""
+    return rows(_lines(*args))
 
 
 def above_noise(rows):
@@ -52,7 +58,7 @@ def core_of_ones_own(memory_load_ns):
 
 def throughput_rows(times, memory_load_ns=100.0):
     """Rows of the throughput pass with these ns/op, {trace: {allocator: [of each round]}}."""
-    names = {name for cells in times.values() for name in cells}
+    names = sorted({name for cells in times.values() for name in cells})
     templates = {
         row["allocator"]["spec"]: row
         for row in measured("--alloc=" + ",".join(names), "--runs=1", "--passes=throughput")

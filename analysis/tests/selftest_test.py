@@ -315,7 +315,9 @@ ok(result.returncode == 0, "the slowed copy is a right allocator", result)
 
 rows = os.path.join(work.name, "stat.jsonl")
 for _ in range(10):  # others may be so much in the way that it cannot set the slowdowns, as it says
-    result = selftest("stat", "--sweeps=2", "--rounds=2", f"--trace={shipped}", f"--output={rows}")
+    result = selftest(
+        "stat", "--sweeps=2", "--rounds=2", "--calibration=12", f"--trace={shipped}", f"--output={rows}"
+    )
     if "too noisy" not in result.stderr:
         break
 ok(
@@ -422,7 +424,7 @@ result = selftest(
     "repeat",
     "--runs=3",
     "--settle=0",
-    "--minutes=1",
+    "--minutes=0.5",
     "--alloc=slab",
     f"--output={output}",
     "model:churn:live=300:ops=20000",

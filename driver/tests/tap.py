@@ -45,10 +45,11 @@ def finish():
 
 
 def replay(*args, patient=False, **kwargs):
-    """Runs ./replay to its end; stdout, stderr and returncode of the result. It waits for no quiet and no cool machine
-    unless told to: tests run side by side, and judge by nothing that needs one."""
-    waits = [] if patient else ["--settle=0", "--cooldown=0"]
-    return subprocess.run([REPLAY, *waits, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
+    """Runs ./replay to its end; stdout, stderr and returncode of the result. Unless told to be patient, it waits for no
+    quiet and no cool machine, and for no CPU that others have: tests run side by side, and judge by nothing that needs
+    one."""
+    beside = [] if patient else ["--settle=0", "--cooldown=0", "--cpu=none"]
+    return subprocess.run([REPLAY, *beside, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 
 
 def rows(text):
