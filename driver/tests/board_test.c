@@ -201,7 +201,7 @@ static void a_third_of_the_last_cache_is_looked_at(void **unused)
     put_cache(2, "3\n", "24576K\n");
     assert_caches(8 << 20, 2 << 20, 18 << 20);
     put_cache(2, "3\n", "262144K\n");
-    assert_caches(16 << 20, 2 << 20, 96 << 20);
+    assert_caches(16 << 20, 2 << 20, 32 << 20);
     put_cache(2, "3\n", "6144K\n"); /* too like the core's own to tell them apart */
     assert_caches(4 << 20, 0, 0);
     put_cache(2, "3\n", "24M\n"); /* no kernel writes so */
