@@ -424,7 +424,7 @@ result = selftest(
     "repeat",
     "--runs=3",
     "--settle=0",
-    "--minutes=0.5",
+    "--minutes=0.7",
     "--alloc=slab",
     f"--output={output}",
     "model:churn:live=300:ops=20000",
