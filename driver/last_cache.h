@@ -8,7 +8,8 @@
  * mostly find theirs in any case: with the least time of these that was ever found, as neighbours can only add to one.
  *
  * How much is left of the cache for a heap that needs most of it is a matter of degree, and hardly ever all: loads all
- * over three quarters (32 MiB at most) tell, which is only noted.
+ * over three quarters tell, which is only noted. Of a cache of more than 42 MiB they tell of 32 MiB, as heaps are that
+ * large, too.
  */
 #ifndef HEAPBENCH_LAST_CACHE_H
 #define HEAPBENCH_LAST_CACHE_H

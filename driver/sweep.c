@@ -229,10 +229,14 @@ static void note_core(struct sweep *sweep, const struct job *job)
     const struct repetitions *repetitions = &job->repetitions;
     sweep->whole = repetitions->whole;
     if (repetitions->shared && tell(sweep, &sweep->told_shared)) {
-        fprintf(stderr,
-                "replay: somebody has a part of the core of CPU %d: times are longer by a third or so; such runs are "
-                "marked; to wait longer for its end: --settle=SECONDS, or name another --cpu\n",
-                job->cpu);
+        char which[32] = "";
+        if (job->cpu >= 0)
+            snprintf(which, sizeof which, " of CPU %d", job->cpu);
+        fprintf(
+            stderr,
+            "replay: somebody has a part of the core%s: times are longer by a third or so; such runs are marked; to "
+            "wait longer for its end: --settle=SECONDS%s\n",
+            which, job->cpu >= 0 ? ", or name another --cpu" : "");
     }
     sweep->settled_in_vain = repetitions->shared;
 }

@@ -179,10 +179,11 @@ static void map_region(struct counted *counted, size_t region_bytes)
 #define CLEARED_BY_HAND (64u << 10)
 
 /* What was out is often little and far apart, of which the kernel knows; a few pages are cleared sooner than faults
- * bring others in. */
+ * bring others in. Not by madvise(), of which an emulator may say that it was done, and it was not. */
 static void clear(void *region, size_t bytes)
 {
-    if (bytes <= CLEARED_BY_HAND || madvise(region, bytes, MADV_DONTNEED) != 0)
+    const int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED;
+    if (bytes <= CLEARED_BY_HAND || mmap(region, bytes, PROT_READ | PROT_WRITE, flags, -1, 0) == MAP_FAILED)
         memset(region, 0, bytes);
 }
 

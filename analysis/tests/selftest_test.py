@@ -314,9 +314,14 @@ result = replay(f"--alloc={slowed}:work=100", "--passes=verify", shipped)
 ok(result.returncode == 0, "the slowed copy is a right allocator", result)
 
 rows = os.path.join(work.name, "stat.jsonl")
-for _ in range(10):  # others may be so much in the way that it cannot set the slowdowns, as it says
+for calibration in [12] * 5 + [80] * 5:  # others may be so much in the way that it cannot set the slowdowns, as it says
     result = selftest(
-        "stat", "--sweeps=2", "--rounds=2", "--calibration=12", f"--trace={shipped}", f"--output={rows}"
+        "stat",
+        "--sweeps=2",
+        "--rounds=2",
+        f"--calibration={calibration}",
+        f"--trace={shipped}",
+        f"--output={rows}",
     )
     if "too noisy" not in result.stderr:
         break
@@ -420,23 +425,27 @@ ok(
 )
 
 output = os.path.join(work.name, "repeat")
-result = selftest(
-    "repeat",
-    "--runs=3",
-    "--settle=0",
-    "--minutes=0.7",
-    "--alloc=slab",
-    f"--output={output}",
-    "model:churn:live=300:ops=20000",
-)
+for minutes in (0.7, 2):  # a machine may be too slow to do more than the fewest runs in the one
+    result = selftest(
+        "repeat",
+        "--runs=3",
+        "--settle=0",
+        f"--minutes={minutes}",
+        "--alloc=slab",
+        f"--output={output}",
+        "model:churn:live=300:ops=20000",
+    )
+    passes = {name: load([f"{output}-first.jsonl"]).of_pass(name) for name in ("throughput", "latency")}
+    runs = {name: rows_of.groupby("spec").size() for name, rows_of in passes.items()}
+    if runs["throughput"].max() > 3:
+        break
 ok(
     result.returncode in (0, 1) and "time of whole replays" in result.stdout and "Traceback" not in result.stderr,
     "three sweeps compared",
     result,
 )
-runs = {name: load([f"{output}-first.jsonl"]).of_pass(name).groupby("spec").size() for name in ("throughput", "latency")}
 ok(runs["throughput"].min() >= 3 and runs["throughput"].max() > 3, "few runs are followed by more, while there is time", runs)
-at_once = load([f"{output}-first.jsonl"]).of_pass("throughput")["run"].max() + 1
+at_once = passes["throughput"]["run"].max() + 1
 ok(at_once == 4, "by some at once of times that are known worst", at_once)
 ok(runs["latency"].index.tolist() == ["slab"] and runs["latency"].min() >= 3, "each has visits of latency, but null", runs)
 

@@ -282,7 +282,15 @@ with tempfile.TemporaryDirectory() as folder:
     out = replay("--alloc=libc", "--runs=10000", "--passes=throughput", "--limit=0.5", small).stdout
     ok("of 10000 runs, as --limit=0.5 seconds were up" in out, "runs left out for want of time are said", out)
 
-    # A machine that cannot pin is told, and said in the row.
+    # Where a run is pinned is in the row; so is that a machine cannot pin, which is told.
+    allowed = os.sched_getaffinity(0)
+    for cpu, args, patient in ((min(allowed), [f"--cpu={min(allowed)}"], False), (max(allowed), ["--settle=0"], True)):
+        found = rows(replay("--alloc=null", "--runs=1", *args, "--json=-", small, patient=patient).stdout)
+        ok(
+            errors(found) == [] and {(row["settings"]["cpu"], row["settings"]["pinned"]) for row in found} == {(cpu, True)},
+            f"runs are pinned to the {'highest CPU' if patient else 'CPU that was named'}",
+            found,
+        )
     result = replay("--alloc=null", "--runs=1", "--cpu=65535", "--json=-", small)
     ok(
         all(not row["settings"]["pinned"] for row in rows(result.stdout)) and "cannot be pinned" in result.stderr,

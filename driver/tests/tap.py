@@ -46,8 +46,7 @@ def finish():
 
 def replay(*args, patient=False, **kwargs):
     """Runs ./replay to its end; stdout, stderr and returncode of the result. Unless told to be patient, it waits for no
-    quiet and no cool machine, and for no CPU that others have: tests run side by side, and judge by nothing that needs
-    one."""
+    quiet and no cool machine, and for no CPU that others have: tests run side by side, and those that need one say so."""
     beside = [] if patient else ["--settle=0", "--cooldown=0", "--cpu=none"]
     return subprocess.run([REPLAY, *beside, *args], capture_output=True, text=True, timeout=PATIENCE_S, **kwargs)
 

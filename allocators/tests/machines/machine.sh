@@ -9,6 +9,7 @@ on_machine() {
     shift 3
     work=$(mktemp -d) || exit 99
     trap 'rm -rf "$work"' EXIT
+    mkdir "$work/objects" "$work/objects/pages" || exit 99
     lacks=$(what_lacks)
     if [ -n "$lacks" ]; then
         echo "1..0 # SKIP $lacks"
@@ -50,10 +51,9 @@ compile() {
     "$compiler" -O2 -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -I "$top" -I "$tests/machines" "$@"
 }
 
-# build_common FLAG...: what all test programs have in common, as objects, those of page sources in a folder of their own,
-# as some are named as allocators are.
+# build_common FLAG...: what all test programs have in common, as objects. Those of page sources are in a folder of their
+# own, as some are named as allocators are.
 build_common() {
-    mkdir "$work/objects" "$work/objects/pages" || return
     (cd "$work/objects" && compile -c "$@" "$top"/allocators/*.c "$top/driver/alone.c" "$tests/cases.c" \
         "$tests/counted.c" "$tests/model.c") &&
         (cd "$work/objects/pages" && compile -c "$@" "$top"/allocators/pages/*.c)
