@@ -51,8 +51,8 @@ compile() {
     "$compiler" -O2 -std=gnu11 -Wall -Wextra -Werror -D_GNU_SOURCE -I "$top" -I "$tests/machines" "$@"
 }
 
-# build_common FLAG...: what all test programs have in common, as objects. Those of page sources are in a folder of their
-# own, as some are named as allocators are.
+# build_common FLAG...: what all test programs have in common, as objects. Those of page sources are in a folder of
+# their own, as some are named as allocators are.
 build_common() {
     (cd "$work/objects" && compile -c "$@" "$top"/allocators/*.c "$top/driver/alone.c" "$tests/cases.c" \
         "$tests/counted.c" "$tests/model.c") &&
